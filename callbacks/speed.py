@@ -1,0 +1,162 @@
+"""Measure what an evaluation takes: clips per second and peak memory."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+_RESET_PEAK = "5"  # proc(5): sets the peak resident set size to the current one
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured over one evaluation.
+
+    Attributes:
+        encoder_clips_per_second: Clips per second of the test step (normalise, encode, keep the tokens), the device
+            synchronised; without decoding and transfer. None if nothing was measured.
+        end_to_end_clips_per_second: Clips per second by the clock on the wall, decoding in the workers included.
+        clips_measured: Clips that both rates rest on; the first batch is a warm-up if there is more than one.
+        peak_memory_bytes: See ``peak_memory_of``.
+        peak_memory_of: What the peak is one of.
+        seconds: The whole evaluation: encoding, re-ranking, start of the workers.
+    """
+
+    encoder_clips_per_second: float | None
+    end_to_end_clips_per_second: float | None
+    clips_measured: int
+    peak_memory_bytes: int
+    peak_memory_of: str
+    seconds: float
+
+
+class SpeedCallback(Callback):
+    """Times the video batches (loader 0) of a test and watches peak memory; the result is :attr:`speed`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speed: Speed | None = None
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that went through the test step."""
+        return sum(clips for clips, _, _ in self._clock.batches)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Start the clock before workers begin to decode."""
+        self.speed = None
+        self._clock = _ClipClock(start=time.perf_counter())
+        self._memory = _PeakMemory(trainer.strategy.root_device)
+
+    def on_test_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Note when a video batch enters the model."""
+        if dataloader_idx == 0:
+            _synchronize(pl_module.device)
+            self._step_start = time.perf_counter()
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Note when it has left."""
+        if dataloader_idx == 0:
+            _synchronize(pl_module.device)
+            self._clock.add(len(batch["clips"]), self._step_start, time.perf_counter())
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the measurements together."""
+        peak_memory_bytes, peak_memory_of = self._memory.peak()
+        encoder, end_to_end, clips = self._clock.rates()
+        self.speed = Speed(
+            encoder_clips_per_second=encoder,
+            end_to_end_clips_per_second=end_to_end,
+            clips_measured=clips,
+            peak_memory_bytes=peak_memory_bytes,
+            peak_memory_of=peak_memory_of,
+            seconds=time.perf_counter() - self._clock.start,
+        )
+
+
+@dataclass
+class _ClipClock:
+    """Clips and the instants (seconds) between which they were encoded; batches without clips only take time."""
+
+    start: float
+    batches: list[tuple[int, float, float]] = field(default_factory=list)
+
+    def add(self, clips: int, begin: float, end: float) -> None:
+        self.batches.append((clips, begin, end))
+
+    def rates(self) -> tuple[float | None, float | None, int]:
+        """Encoder and end-to-end clips per second, and the clips they rest on."""
+        filled = [index for index, (clips, _, _) in enumerate(self.batches) if clips]
+        if not filled:
+            return None, None, 0
+        measured, since = self.batches, self.start
+        if len(filled) > 1:
+            warm_up = self.batches[filled[0]]
+            measured, since = self.batches[filled[0] + 1 :], warm_up[2]
+        clips = sum(batch[0] for batch in measured)
+        encoder_seconds = sum(end - begin for count, begin, end in measured if count)
+        return clips / encoder_seconds, clips / (measured[-1][2] - since), clips
+
+
+class _PeakMemory:
+    """Peak memory from construction on: of the GPU's allocator, else of this process."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._was_reset = False
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            self._was_reset = _reset_peak_rss()
+
+    def peak(self) -> tuple[int, str]:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device), "GPU memory allocated by torch"
+        if self._was_reset:
+            return _status_bytes("VmHWM"), "resident memory of the main process, workers not counted"
+        # Without a way to reset it, the peak never falls: a later method cannot show less than an earlier one.
+        return _lifetime_peak_rss(), "resident memory of the main process since it started, workers not counted"
+
+
+def _reset_peak_rss() -> bool:
+    """Reset the kernel's record of the peak; False where that is not possible or not obeyed."""
+    try:
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+        resident, peak = _status_bytes("VmRSS"), _status_bytes("VmHWM")
+    except (OSError, KeyError):
+        return False
+    return peak <= resident * 1.05  # some sandboxes accept the write and ignore it
+
+
+def _status_bytes(key: str) -> int:
+    lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if ":" in line)
+    return int(lines[key].split()[0]) * 1024  # given in kB
+
+
+def _lifetime_peak_rss() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kB
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

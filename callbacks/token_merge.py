@@ -1,0 +1,44 @@
+"""Token merging at test time, as a Lightning callback."""
+
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from vidtldr.merging import Method, apply, build_method, remove
+
+
+class TokenMergeCallback(Callback):
+    """Puts a method on the module's vision encoder while testing or validating, and takes it off afterwards.
+
+    Works on any LightningModule whose ``vision_encoder`` is a ViT made of timm blocks. Training runs unmerged.
+
+    Args:
+        method: ``base``, ``tome``, ``vidtldr`` or a :class:`~vidtldr.merging.Method`.
+        options: Options of the method, such as ``{"r": [600, 200, 100]}``.
+
+    Raises:
+        ValueError: The method or an option is unknown; when testing starts, that the module cannot be patched.
+    """
+
+    def __init__(self, method: str | Method, options: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.method = method if isinstance(method, Method) else build_method(method, **(options or {}))
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Apply the method."""
+        apply(pl_module.vision_encoder, self.method)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove the method."""
+        remove(pl_module.vision_encoder)
+
+    on_validation_start = on_test_start
+    on_validation_end = on_test_end
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave no patched module behind."""
+        remove(pl_module.vision_encoder)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Leave no patched module behind, however the run ended."""
+        remove(pl_module.vision_encoder)

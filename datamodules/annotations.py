@@ -1,0 +1,140 @@
+"""Retrieval annotations in the formats in which they circulate, told apart by content and never by file name."""
+
+import csv
+import io
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from .msvd_files import caption_lines, looks_like_pickle, read_all_descriptions, read_caption_pickle, split_lines
+from .records import RetrievalRecords
+from .text import pre_text
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED_FORMATS = (
+    'UMT JSON (a list of objects with "video" and "caption")',
+    "JSFUSION CSV (header key,vid_key,video_id,sentence)",
+    "MSVD sentences (lines vidN<TAB>sentence)",
+    "MSVD descriptions (lines <clip id> <sentence>, with <split>_list.txt beside them)",
+    "MSVD pickle (clip id -> list of token lists, with <split>_list.txt beside it)",
+)
+
+_CSV_HEADER = ["key", "vid_key", "video_id", "sentence"]
+_SENTENCE_LINE = re.compile(r"(vid\d+)\t(.*)")
+_DESCRIPTION_LINE = re.compile(r"(\S+_\d+_\d+)\s(.*)")
+
+
+def read_annotation(path: str | Path, split: str = "test") -> RetrievalRecords:
+    """Read a retrieval annotation, whatever its format.
+
+    Args:
+        path: Annotation file.
+        split: Part of the dataset, for formats that hold all of it and name the parts in ``<split>_list.txt``.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no list of the split beside it.
+        ValueError: The format is not accepted, or a record has not the shape of its format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no annotation file {path}")
+    content = path.read_bytes()
+    if looks_like_pickle(content):
+        name, records = "MSVD pickle", read_caption_pickle(path, content, split)
+    else:
+        name, records = _read_text(path, _decoded(path, content), split)
+    if not records.videos:
+        raise ValueError(f"{path} holds no record ({name})")
+    logger.info("%s: read as %s, %d videos, %d texts", path, name, len(records.videos), len(records.texts))
+    empty = sum(not pre_text(text) for text in records.texts)
+    if empty:
+        logger.warning("%s: %d captions are empty once cleaned; each stays a query", path, empty)
+    return records
+
+
+def _read_text(path: Path, text: str, split: str) -> tuple[str, RetrievalRecords]:
+    if text.lstrip()[:1] in ("[", "{"):
+        return "UMT JSON", _read_json(path, text)
+    lines = [line for line in split_lines(text) if line.strip()]
+    first = lines[0] if lines else ""
+    if [column.strip().lower() for column in first.split(",")] == _CSV_HEADER:
+        return "JSFUSION CSV", _read_csv(path, text)
+    captions = next((line for line in lines if not line.startswith("#")), "")
+    if _SENTENCE_LINE.fullmatch(captions):
+        return "MSVD sentences", RetrievalRecords.from_captions(caption_lines(path, text, _SENTENCE_LINE).items())
+    if _DESCRIPTION_LINE.fullmatch(captions):
+        return "MSVD descriptions", read_all_descriptions(path, caption_lines(path, text, _DESCRIPTION_LINE), split)
+    raise _unknown(path, f"its first line is {first[:60]!r}" if first else "it is empty")
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")  # drops a byte order mark
+    except UnicodeDecodeError as error:
+        raise _unknown(path, f"it is not UTF-8 text (byte {error.start})") from error
+
+
+def _unknown(path: Path, finding: str) -> ValueError:
+    return ValueError(f"{path} is in no known format: {finding}; accepted are {'; '.join(ACCEPTED_FORMATS)}")
+
+
+def _read_json(path: Path, text: str) -> RetrievalRecords:
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path} is not valid JSON: it is nested too deeply") from error
+    if isinstance(content, dict) and ({"videos", "sentences"} <= content.keys() or "annotations" in content):
+        raise ValueError(
+            f"{path} is an MSR-VTT JSON, which holds some 20 captions of every video: which of them the 1k-A test uses "
+            "is told only by MSRVTT_JSFUSION_test.csv or msrvtt_ret_test1k.json, so give one of these"
+        )
+    if not isinstance(content, list):
+        raise _unknown(path, f"it is a JSON {type(content).__name__} with the keys {', '.join(list(content)[:5])}")
+    records = RetrievalRecords()
+    for number, record in enumerate(content, start=1):
+        _add_umt_record(records, f"{path}, record {number} of {len(content)}", record)
+    repeated = len(records.videos) - len(set(records.videos))
+    if repeated:
+        # kept apart for parity with the published evaluation
+        logger.warning("%s: %d records name a video that an earlier one names; each counts as a video", path, repeated)
+    return records
+
+
+def _add_umt_record(records: RetrievalRecords, place: str, record: Any) -> None:
+    if not isinstance(record, dict):
+        raise ValueError(f"{place}: is a {type(record).__name__}, expected an object with 'video' and 'caption'")
+    key = "video" if "video" in record else "image"  # "image" is the older spelling
+    videos = _strings(place, record, key, missing="video")
+    captions = _strings(place, record, "caption", missing="caption")
+    records.add(videos, captions)
+
+
+def _strings(place: str, record: dict, key: str, missing: str) -> list[str]:
+    if key not in record:
+        raise ValueError(f"{place}: key {missing!r} is missing; it has {', '.join(map(repr, record)) or 'none'}")
+    value = record[key]
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(isinstance(item, str) and item.strip() for item in values):
+        raise ValueError(f"{place}: key {key!r} must be a text or a list of texts, not {str(value)[:60]!r}")
+    return values
+
+
+def _read_csv(path: Path, text: str) -> RetrievalRecords:
+    rows = csv.reader(io.StringIO(text.lstrip(), newline=""), skipinitialspace=True)
+    captions: dict[str, list[str]] = {}
+    try:
+        next(rows)
+        for row in rows:
+            if not any(row):
+                continue
+            if len(row) != len(_CSV_HEADER) or not row[2].strip():
+                raise ValueError(f"{path}, line {rows.line_num}: expected {','.join(_CSV_HEADER)}, found {row}")
+            captions.setdefault(row[2].strip(), []).append(row[3])
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {rows.line_num}: {error}") from error
+    return RetrievalRecords.from_captions(captions.items())

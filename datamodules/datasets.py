@@ -1,0 +1,209 @@
+"""Map-style datasets of clips and texts, and how their items become batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .clip_cache import ClipCache
+from .records import RetrievalRecords
+from .sampling import middle_frames, random_frames
+from .text import pre_text
+from .transforms import random_resized_crop, resize_frames
+from .video import BrokenVideoError, FrameSampler, read_clip
+
+FRAMES_PER_SEGMENT = 2
+"""Frames of each segment that a cache keeps."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One video as a worker hands it over; exactly one of ``clip`` and ``broken`` is set.
+
+    A broken video travels as an item and not as an exception: an exception would end the whole loader.
+    """
+
+    index: int
+    clip: Tensor | None
+    broken: str | None = None
+    text: str | None = None
+
+
+class ClipDataset(Dataset):
+    """Videos of a gallery as clips for evaluation.
+
+    Args:
+        paths: File of each gallery video.
+        num_frames: Frames in a clip.
+        image_size: Height and width of a clip in pixels.
+    """
+
+    def __init__(self, paths: Sequence[Path], num_frames: int, image_size: int):
+        self.paths = list(paths)
+        self.image_size = image_size
+        self.sample: FrameSampler = partial(middle_frames, num_frames=num_frames)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Item:
+        try:
+            frames = self.read(index)
+        except BrokenVideoError as error:
+            return Item(index, clip=None, broken=str(error))
+        return Item(index, self.transform(frames))
+
+    def read(self, index: int) -> Tensor:
+        """The frames of a clip, ``[t, c, h, w]`` uint8 of any size."""
+        return read_clip(self.paths[index], self.sample)
+
+    def transform(self, frames: Tensor) -> Tensor:
+        """``[t, c, h, w]`` uint8 of any size to ``[t, c, image_size, image_size]``."""
+        return resize_frames(frames, self.image_size)
+
+
+class TrainingClipDataset(ClipDataset):
+    """Videos with one of their captions, both chosen anew each time with torch's own generator.
+
+    Args:
+        paths: File of each video.
+        captions: Cleaned captions of each video, at least one.
+        num_frames: Frames in a clip, one random frame of each equal segment.
+        image_size: Height and width of a clip in pixels.
+        crop_scale: Smallest and largest share of the area that the random crop keeps.
+        cache_dir: Folder for decoded frames, :data:`FRAMES_PER_SEGMENT` of each segment in model size, of which later
+            epochs choose; without it each epoch decodes.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        captions: Sequence[list[str]],
+        num_frames: int,
+        image_size: int,
+        crop_scale: tuple[float, float],
+        cache_dir: Path | None = None,
+    ):
+        super().__init__(paths, num_frames, image_size)
+        self.captions = list(captions)
+        self.crop_scale = crop_scale
+        self.num_frames = num_frames
+        self.cache: ClipCache | None = None
+        if cache_dir is not None:
+            kept = (FRAMES_PER_SEGMENT * num_frames, 3, image_size, image_size)
+            self.cache = ClipCache(cache_dir, len(self.paths), kept)
+
+    def __getitem__(self, index: int) -> Item:
+        choices = self.captions[index]
+        text = choices[int(torch.randint(len(choices), ()))]
+        return replace(super().__getitem__(index), text=text)
+
+    def read(self, index: int) -> Tensor:
+        """One random frame of each equal segment, ``[t, c, h, w]`` uint8."""
+        if self.cache is None:
+            return read_clip(self.paths[index], partial(random_frames, num_frames=self.num_frames))
+        frames = self.cache.get(index, lambda: self._read_for_cache(index))
+        choice = torch.randint(FRAMES_PER_SEGMENT, (self.num_frames,))
+        return frames[torch.arange(self.num_frames) * FRAMES_PER_SEGMENT + choice]
+
+    def _read_for_cache(self, index: int) -> Tensor:
+        every = partial(middle_frames, num_frames=FRAMES_PER_SEGMENT * self.num_frames)
+        return resize_frames(read_clip(self.paths[index], every), self.image_size)
+
+    def transform(self, frames: Tensor) -> Tensor:
+        """A random crop of ``[t, c, h, w]`` uint8, resized to ``[t, c, image_size, image_size]``."""
+        return random_resized_crop(frames, self.image_size, self.crop_scale)
+
+
+class TextDataset(Dataset):
+    """Cleaned text queries with the gallery positions of their videos."""
+
+    def __init__(self, records: RetrievalRecords):
+        self.texts = [pre_text(text) for text in records.texts]
+        self.videos = records.gt_text_to_videos
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, index: int) -> tuple[int, str, list[int]]:
+        return index, self.texts[index], self.videos[index]
+
+
+def collate_clips(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Stack the clips that were read and list the videos that were not.
+
+    Args:
+        items: From :class:`ClipDataset` or :class:`TrainingClipDataset`.
+        clip_shape: ``(t, c, h, w)``, the shape of a clip, for a batch in which every video is broken.
+
+    Returns:
+        ``clips`` ``[b, t, c, h, w]`` uint8 and ``index`` ``[b]`` int64 of the readable videos, ``broken`` a list of
+        (index, reason); for training also ``texts``, one for each clip.
+    """
+    read = [item for item in items if item.clip is not None]
+    clips = [item.clip for item in items if item.clip is not None]
+    batch = {
+        "clips": torch.stack(clips) if clips else torch.empty(0, *clip_shape, dtype=torch.uint8),
+        "index": torch.tensor([item.index for item in read], dtype=torch.int64),
+        "broken": [(item.index, item.broken) for item in items if item.clip is None],
+    }
+    if items[0].text is not None:
+        batch["texts"] = [item.text for item in read]
+    return batch
+
+
+def collate_texts(items: Sequence[tuple[int, str, list[int]]]) -> dict[str, Any]:
+    """Texts as lists, and their positions ``index`` ``[b]`` int64."""
+    indices, texts, videos = zip(*items, strict=True)
+    return {"texts": list(texts), "index": torch.tensor(indices, dtype=torch.int64), "videos": list(videos)}
+
+
+class ClipLoader(DataLoader):
+    """A loader that says what to do when a worker does not answer in time."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # the base class promises a private type
+        batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if "timed out" not in str(error):
+                    raise
+                raise TimeoutError(
+                    f"no batch of {self.batch_size} videos was decoded in {self.timeout:g} seconds: the decoder hangs "
+                    "on one of them, or decode_timeout is too short for this disk"
+                ) from error
+            yield batch
+
+
+def clip_loader(
+    dataset: ClipDataset,
+    *,
+    batch_size: int,
+    num_workers: int,
+    clip_shape: tuple[int, ...],
+    timeout: float,
+    training: bool = False,
+) -> DataLoader:
+    """A loader of video batches, pinned where there is a GPU, its workers kept alive between epochs."""
+    collate: Callable[..., dict[str, Any]] = partial(collate_clips, clip_shape=clip_shape)
+    workers: dict[str, Any] = (
+        {"persistent_workers": True, "prefetch_factor": 2, "timeout": timeout} if num_workers else {}
+    )
+    return ClipLoader(
+        dataset,
+        batch_size=batch_size,
+        shuffle=training,
+        drop_last=training,
+        num_workers=num_workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        **workers,
+    )

@@ -1,0 +1,47 @@
+"""Command line of the demo data set: ``python -m datamodules.demo --root data/demo --splits test``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from datamodules.demo import SPLITS, ensure, write_vocabulary
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments ask for; return the exit code (2 after a user's mistake)."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.contact_sheet is not None:
+            from datamodules.demo.contact_sheet import write_contact_sheet
+
+            indices = range(options.first, options.first + options.rows)
+            write_contact_sheet(options.contact_sheet, options.splits[0], list(indices))
+        if options.vocabulary is not None:
+            write_vocabulary(options.vocabulary)
+        if options.root is not None:
+            counts = {name: count for name in SPLITS if (count := getattr(options, name)) is not None}
+            ensure(options.root, options.splits, num_videos=counts, processes=options.processes)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m datamodules.demo", description="Make the demo data set.")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="write the data set into this folder")
+    parser.add_argument("--splits", nargs="+", choices=list(SPLITS), default=["test"], help="default: test")
+    for name, split in SPLITS.items():
+        text = f"videos of the split {name} (default {split.num_videos})"
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
+    parser.add_argument("--processes", type=int, metavar="N", help="worker processes (default: as the job needs)")
+    parser.add_argument("--vocabulary", type=Path, metavar="FILE", help="write the word list (vocab.txt)")
+    parser.add_argument("--contact-sheet", type=Path, metavar="FILE.png", help="draw videos of the first split")
+    parser.add_argument("--rows", type=int, default=6, metavar="N", help="videos on the contact sheet (default 6)")
+    parser.add_argument("--first", type=int, default=0, metavar="I", help="first video on the contact sheet")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

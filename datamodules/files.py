@@ -1,0 +1,125 @@
+"""From the name of a video in an annotation to the file on disk.
+
+Users rename, transcode, flatten and nest their videos, so a name is looked up in several ways, strictest first. What is
+never done: leaving the data root, or choosing between two candidates.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+VIDEO_SUFFIXES = (
+    ".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".3g2", ".mts", ".m2ts", ".flv"
+)  # fmt: skip
+MIN_VIDEO_BYTES = 1024  # what is smaller is the stub of a failed download and counts as missing
+
+Aliases = Callable[[str], Iterable[str]]
+"""From a name without suffix to the other names under which the same video may lie on disk."""
+
+
+def strip_suffix(name: str) -> str:
+    """Drop the last suffix if it is one of a video: stems may themselves hold dots."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in VIDEO_SUFFIXES else name
+
+
+class VideoFiles:
+    """All video files below a folder, found by the names that annotations use.
+
+    The folder is walked once, at construction; linked folders in it are not entered.
+
+    Args:
+        folder: Folder that holds the videos, at any depth.
+        root: Data root that no file may lie outside of, links followed; None is ``folder`` itself.
+        aliases: Other names of a video, tried when its own is not found.
+    """
+
+    def __init__(self, folder: str | Path, root: str | Path | None = None, aliases: Aliases | None = None):
+        self.folder = os.path.realpath(folder)
+        self.root = os.path.realpath(root or folder)
+        self._aliases = aliases or (lambda stem: ())
+        self._by_name: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self.num_files = 0
+        for relative in _walk(self.folder):
+            self.num_files += 1
+            for key in _keys(relative) + _folded_keys(relative):
+                self._by_name[key].add(relative)
+
+    def find(self, name: str) -> Path | None:
+        """The file of a video, or None if there is none of at least 1 KiB.
+
+        Args:
+            name: Name in the annotation: a path below the folder, with or without its suffix.
+
+        Raises:
+            ValueError: The name leads out of the data root, or several files answer to it equally well.
+        """
+        relative = self._inside(name)
+        names = [relative, *(_renamed(relative, alias) for alias in self._aliases(strip_suffix(Path(relative).name)))]
+        for tried in (names[:1], names[1:]):
+            candidates = self._lookup(tried)
+            if len(candidates) > 1:
+                shown = ", ".join(sorted(candidates)[:5])
+                raise ValueError(f"video {name!r} could be any of {len(candidates)} files in {self.folder}: {shown}")
+            if candidates:
+                return self._checked(name, candidates.pop())
+        return None
+
+    def _lookup(self, names: list[str]) -> set[str]:
+        exact = {name for name in names if _is_video(os.path.join(self.folder, name))}
+        if exact:
+            return exact
+        for keys in (_keys, _folded_keys):
+            for step in range(4):
+                candidates = set().union(*(self._by_name.get(keys(name)[step], ()) for name in names))
+                if candidates:
+                    return candidates
+        return set()
+
+    def _inside(self, name: str) -> str:
+        """The name as a path relative to the folder, refused when it is none."""
+        if "\0" in name:
+            raise ValueError(f"video {name!r} is no file name")
+        # the folder has its links resolved, so those of an absolute name must be too
+        full = os.path.realpath(name) if os.path.isabs(name) else os.path.normpath(os.path.join(self.folder, name))
+        if not self._allows(full):
+            raise ValueError(f"video {name!r} lies outside the data root {self.root}")
+        return os.path.relpath(full, self.folder)
+
+    def _checked(self, name: str, relative: str) -> Path:
+        target = os.path.realpath(os.path.join(self.folder, relative))
+        if not self._allows(target):
+            raise ValueError(f"video {name!r} is a link that leads outside the data root {self.root}, to {target}")
+        return Path(os.path.normpath(os.path.join(self.folder, relative)))
+
+    def _allows(self, path: str) -> bool:
+        return any(path.startswith(os.path.join(allowed, "")) for allowed in (self.folder, self.root))
+
+
+def _walk(folder: str) -> Iterable[str]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            full = os.path.join(parent, name)
+            # a leading dot: the "._video1.mp4" that macOS leaves beside each copied file
+            if not name.startswith(".") and name.lower().endswith(VIDEO_SUFFIXES) and _is_video(full):
+                yield os.path.relpath(full, folder)
+
+
+def _is_video(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) >= MIN_VIDEO_BYTES
+
+
+def _keys(relative: str) -> list[tuple[str, str]]:
+    """Ways to look a path up, in the order in which they are tried."""
+    name = os.path.basename(relative)
+    return [("path", relative), ("path stem", strip_suffix(relative)), ("name", name), ("stem", strip_suffix(name))]
+
+
+def _folded_keys(relative: str) -> list[tuple[str, str]]:
+    return [(f"{kind}, any case", key.lower()) for kind, key in _keys(relative)]
+
+
+def _renamed(relative: str, stem: str) -> str:
+    return os.path.join(os.path.dirname(relative), stem)

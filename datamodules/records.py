@@ -1,0 +1,65 @@
+"""What every retrieval annotation is read into."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RetrievalRecords:
+    """A gallery of videos, text queries, and which belong to which.
+
+    Attributes:
+        videos: Names of the gallery videos as the annotation writes them, in order of first appearance.
+        texts: Captions as the annotation writes them; equal captions stay separate queries.
+        gt_text_to_videos: For each text the positions of its videos in ``videos``, ascending.
+        gt_video_to_texts: For each video the positions of its texts in ``texts``, ascending.
+    """
+
+    videos: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    gt_text_to_videos: list[list[int]] = field(default_factory=list)
+    gt_video_to_texts: list[list[int]] = field(default_factory=list)
+
+    @classmethod
+    def from_captions(cls, captions: Iterable[tuple[str, Iterable[str]]]) -> "RetrievalRecords":
+        """One gallery video for each (name, captions), even if a name occurs twice."""
+        records = cls()
+        for video, texts in captions:
+            records.add([video], texts)
+        return records
+
+    def add(self, videos: Sequence[str], texts: Iterable[str]) -> None:
+        """Append gallery videos and the texts that describe each of them."""
+        positions = list(range(len(self.videos), len(self.videos) + len(videos)))
+        self.videos.extend(videos)
+        self.gt_video_to_texts.extend([] for _ in videos)
+        for text in texts:
+            for position in positions:
+                self.gt_video_to_texts[position].append(len(self.texts))
+            self.texts.append(text)
+            self.gt_text_to_videos.append(list(positions))
+
+    def keep(self, positions: Iterable[int]) -> "RetrievalRecords":
+        """The records left when only some gallery videos are; a text stays if any of its videos does.
+
+        Args:
+            positions: Positions in ``videos``; the order of the records is kept whatever theirs is.
+        """
+        kept = sorted(set(positions))
+        new_position = {old: new for new, old in enumerate(kept)}
+        records = RetrievalRecords(videos=[self.videos[old] for old in kept], gt_video_to_texts=[[] for _ in kept])
+        for text, old_positions in zip(self.texts, self.gt_text_to_videos, strict=True):
+            videos = [new_position[old] for old in old_positions if old in new_position]
+            if videos:
+                for video in videos:
+                    records.gt_video_to_texts[video].append(len(records.texts))
+                records.texts.append(text)
+                records.gt_text_to_videos.append(videos)
+        return records
+
+    def captions_by_name(self) -> dict[str, list[str]]:
+        """Captions of each video, those of equally named records together, for training."""
+        captions: dict[str, list[str]] = {}
+        for video, texts in zip(self.videos, self.gt_video_to_texts, strict=True):
+            captions.setdefault(video, []).extend(self.texts[text] for text in texts)
+        return captions

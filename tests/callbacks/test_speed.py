@@ -1,0 +1,110 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import callbacks.speed as speed_module
+from callbacks import SpeedCallback
+
+CPU = SimpleNamespace(device=torch.device("cpu"))
+TRAINER = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(speed_module.time, "perf_counter", clock)
+    return clock
+
+
+def play(clock: Clock, *batches: tuple[int, float, float], loader: int = 0) -> SpeedCallback:
+    """Batches of (clips, seconds of decoding, seconds of encoding)."""
+    callback = SpeedCallback()
+    callback.setup(TRAINER, CPU, "test")
+    for index, (clips, decoding, encoding) in enumerate(batches):
+        batch = {"clips": torch.zeros(clips, 1)} if loader == 0 else {"texts": ["a"]}
+        clock.now += decoding
+        callback.on_test_batch_start(TRAINER, CPU, batch, index, loader)
+        clock.now += encoding
+        callback.on_test_batch_end(TRAINER, CPU, None, batch, index, loader)
+    clock.now += 3.0  # re-ranking
+    callback.on_test_end(TRAINER, CPU)
+    return callback
+
+
+def test_first_batch_is_a_warm_up(clock):
+    speed = play(clock, (8, 100.0, 50.0), (8, 3.0, 1.0), (4, 5.0, 2.0)).speed
+    assert speed.encoder_clips_per_second == pytest.approx(12 / 3)
+    assert speed.end_to_end_clips_per_second == pytest.approx(12 / 11)
+    assert speed.clips_measured == 12
+
+
+def test_a_single_batch_is_measured_from_the_start(clock):
+    speed = play(clock, (6, 2.0, 1.0)).speed
+    assert speed.encoder_clips_per_second == pytest.approx(6)
+    assert speed.end_to_end_clips_per_second == pytest.approx(2)
+
+
+def test_seconds_cover_the_whole_evaluation(clock):
+    assert play(clock, (6, 2.0, 1.0)).speed.seconds == pytest.approx(6.0)
+
+
+def test_batches_of_broken_videos_take_time_but_are_no_warm_up(clock):
+    callback = play(clock, (0, 9.0, 0.0), (4, 1.0, 1.0), (0, 2.0, 0.0), (4, 1.0, 1.0))
+    assert callback.speed.encoder_clips_per_second == pytest.approx(4)
+    assert callback.speed.end_to_end_clips_per_second == pytest.approx(4 / 4)
+    assert callback.num_clips == 8
+
+
+def test_nothing_measured_is_none_not_zero(clock):
+    speed = play(clock, (0, 1.0, 0.0)).speed
+    assert (speed.encoder_clips_per_second, speed.end_to_end_clips_per_second) == (None, None)
+
+
+def test_text_batches_are_not_timed(clock):
+    assert play(clock, (0, 1.0, 1.0), loader=1).speed.clips_measured == 0
+
+
+def test_a_second_run_does_not_inherit_the_first(clock):
+    callback = play(clock, (6, 2.0, 1.0))
+    callback.setup(TRAINER, CPU, "test")
+    assert callback.speed is None
+    assert callback.num_clips == 0
+
+
+def test_peak_memory_sees_a_large_tensor_and_forgets_it():
+    if not speed_module._reset_peak_rss():
+        pytest.skip("this kernel does not reset the peak")
+    watch = speed_module._PeakMemory(torch.device("cpu"))
+    low, _ = watch.peak()
+    large = torch.ones(200 * 2**20, dtype=torch.uint8)
+    high, _ = watch.peak()
+    assert high - low > 150 * 2**20
+    del large
+    again, _ = speed_module._PeakMemory(torch.device("cpu")).peak()
+    assert again < high - 100 * 2**20
+
+
+def test_without_a_reset_the_lifetime_peak_is_given_and_named(monkeypatch):
+    monkeypatch.setattr(speed_module, "_CLEAR_REFS", Path("/nonexistent/clear_refs"))
+    peak, what = speed_module._PeakMemory(torch.device("cpu")).peak()
+    assert peak > 10 * 2**20
+    assert "since it started" in what
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_peak_is_what_torch_allocated():
+    watch = speed_module._PeakMemory(torch.device("cuda", 0))
+    torch.ones(64 * 2**20, dtype=torch.uint8, device="cuda")
+    peak, what = watch.peak()
+    assert peak >= 64 * 2**20
+    assert what.startswith("GPU")

@@ -1,0 +1,8 @@
+"""Fine-tune a video model; ``python train.py --help`` says how."""
+
+import sys
+
+from vidtldr.cli.entry import run
+
+if __name__ == "__main__":
+    sys.exit(run("vidtldr.cli.train"))

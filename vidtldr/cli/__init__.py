@@ -1,0 +1,1 @@
+"""The command line: what ``eval.py`` and ``train.py`` are made of."""

@@ -1,0 +1,59 @@
+"""What happens to the arguments before they are parsed. Standard library only."""
+
+from collections.abc import Sequence
+
+CONFIG_OPTIONS = ("-c", "--config")
+METHODS_OPTION = "--methods"
+CHOSEN_OPTION = "--chosen_methods"
+
+
+def configs_first(argv: Sequence[str]) -> list[str]:
+    """Move ``--config FILE`` to the front, so that an option wins over a config wherever it stands.
+
+    >>> configs_first(["--limit", "4", "--config", "demo"])
+    ['--config', 'demo', '--limit', '4']
+    """
+    configs, others, words = [], [], iter(argv)
+    for word in words:
+        if word in CONFIG_OPTIONS:
+            value = next(words, None)
+            configs += [word] if value is None else [word, value]
+        else:
+            (configs if is_config_option(word) else others).append(word)
+    return configs + others
+
+
+def configs_named(argv: Sequence[str]) -> list[str]:
+    """The values of ``--config``, in order.
+
+    >>> configs_named(["--config=demo", "--limit", "4", "-c", "mine.yaml"])
+    ['demo', 'mine.yaml']
+    """
+    words, named = iter(argv), []
+    for word in words:
+        if word in CONFIG_OPTIONS:
+            named += [value for value in (next(words, None),) if value is not None]
+        elif is_config_option(word):
+            named.append(word.split("=", 1)[1])
+    return named
+
+
+def choose_methods(argv: Sequence[str]) -> list[str]:
+    """Let ``--methods base,tome`` choose among the config's methods instead of replacing them.
+
+    >>> choose_methods(["--methods", "base,tome", "--methods.tome.r", "50"])
+    ['--chosen_methods', 'base,tome', '--methods.tome.r', '50']
+    """
+    words = list(argv)
+    for index, word in enumerate(words):
+        option, equals, value = word.partition("=")
+        if option == METHODS_OPTION:
+            given = value if equals else "".join(words[index + 1 : index + 2])
+            if not given.lstrip().startswith("{"):
+                words[index] = CHOSEN_OPTION + equals + value
+    return words
+
+
+def is_config_option(word: str) -> bool:
+    """Whether a word is ``--config``, with or without its value."""
+    return word.split("=", 1)[0] in CONFIG_OPTIONS

@@ -1,0 +1,64 @@
+"""From ``sys.argv`` to an exit code: user errors become one line, our own mistakes keep their traceback."""
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from vidtldr.cli.argv import configs_named
+from vidtldr.cli.messages import set_up_messages
+from vidtldr.cli.paths import find_config
+from vidtldr.errors import UserError
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def run(command: str, argv: Sequence[str] | None = None) -> int:
+    """Run a command and say how it went.
+
+    Args:
+        command: Module with a ``main`` that takes the arguments; imported late, because that takes seconds.
+        argv: Arguments without the program's name; None means the process's own.
+
+    Returns:
+        0, 2 after a user error (one line on stderr), or 130 after Ctrl-C.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    set_up_messages()
+    try:
+        for name in configs_named(argv):
+            find_config(name)  # a typo is answered before the slow import
+        importlib.import_module(command).main(argv)
+    except UserError as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Lightning answers Ctrl-C in a run with `sys.exit(1)`.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `eval.py | head`: nobody is left to read
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+@contextmanager
+def user_errors(*types: type[Exception]) -> Iterator[None]:
+    """Turn errors of these types into a :class:`UserError`, in a phase that works on what the user gave.
+
+    Args:
+        types: What the phase is known to raise for bad input.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except types as error:
+        raise UserError(_one_line(error)) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,198 @@
+"""``eval.py``: from a config to a table."""
+
+import datetime
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ActionYesNo
+from lightning import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser
+from rich.console import Console
+
+from datamodules.video import BrokenVideoError
+from vidtldr.cli.argv import choose_methods
+from vidtldr.cli.entry import user_errors
+from vidtldr.cli.parser import ProjectCLI
+from vidtldr.errors import UserError
+from vidtldr.evaluation import MethodLogger, build_methods, check_methods_fit, evaluate
+from vidtldr.merging import Method
+from vidtldr.report import markdown, print_report
+from vidtldr.results import RunRecord, device_name
+
+_log = logging.getLogger(__name__)
+_DESCRIPTION = (
+    "Evaluate a video model under token merging: every method of a config on the same clips, then a table of cost, "
+    "recall and speed, results.json and TensorBoard runs."
+)
+_WHOLE_RUN = {"limit_test_batches": None, "fast_dev_run": False, "overfit_batches": 0.0, "barebones": False}
+"""Trainer options that would score a part as if it were the whole, with the values that do not."""
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run ``eval.py`` with these arguments.
+
+    Raises:
+        UserError: Something that the user can mend.
+    """
+    cli = EvalCLI(argv)
+    methods = build_methods(cli.config.methods, cli.config.chosen_methods)
+    cli.check_trainer()
+    with user_errors(ValueError, OSError):
+        datamodule = cli.build("data")
+        datamodule.prepare_data()
+        datamodule.setup("test")
+    with user_errors(ValueError):
+        module = cli.build("model")
+    check_methods_fit(module, methods)
+    if cli.config.model.init_args.get("checkpoint") is None:
+        _log.warning("no checkpoint given (--model.checkpoint FILE): the weights are random")
+    record = cli.new_record(module)
+    with user_errors(BrokenVideoError):
+        compare(cli, methods, module, datamodule, record)
+    print_report(record, Console())
+
+
+def compare(
+    cli: "EvalCLI",
+    methods: dict[str, Method],
+    module: LightningModule,
+    datamodule: LightningDataModule,
+    record: RunRecord,
+) -> None:
+    """Evaluate one method after another; results are on disk after each."""
+    loggers = {name: MethodLogger(record.tensorboard_dir, name) for name in methods}
+    option_keys = list(dict.fromkeys(key for method in methods.values() for key in vars(method)))
+    for name, method in methods.items():
+        result = evaluate(name, method, module, datamodule, make_trainer=cli.make_trainer, logger=loggers[name])
+        record.results.append(result)
+        record.finished = len(record.results) == len(methods)
+        loggers[name].log_result(result, option_keys)
+        record.write()
+    for logger in loggers.values():
+        logger.log_report(markdown(record))
+
+
+class EvalCLI(ProjectCLI):
+    """The options of ``eval.py``."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        super().__init__(choose_methods(argv), description=_DESCRIPTION, prog="eval.py")
+        self._apply_data_shortcuts()
+
+    def add_own_arguments(self, parser: LightningArgumentParser) -> None:
+        """Add what an evaluation has beside model, data and trainer."""
+        parser.add_argument(
+            "--methods",
+            type=dict[str, dict[str, Any]],
+            default={},
+            help="What to compare, in a config: {base: {}, tome: {r: 92}}, with `method: tome` beside the options "
+            "where an entry is not called like its rule. On the command line, --methods base,tome chooses among the config's "
+            "methods, --methods.tome.r 50 changes an option.",
+        )
+        parser.add_argument(
+            "--chosen_methods",
+            type=_names,
+            default=None,
+            help="What --methods base,tome stands for, to be set in a config; all by default.",
+        )
+        parser.add_argument("--limit", type=int | None, default=None, help="Evaluate only the first LIMIT videos.")
+        parser.add_argument(
+            "--strict",
+            action=ActionYesNo,
+            default=False,
+            help="Stop at the first missing or broken video instead of leaving it out.",
+        )
+        parser.add_argument(
+            "--output",
+            type=str | None,
+            default=None,
+            help="Folder for results; each run makes a sub-folder named by date and time. Default: outputs/CONFIG.",
+        )
+
+    def check_trainer(self) -> None:
+        """Refuse trainer options that cannot be met, or that would make the numbers mean something else.
+
+        Raises:
+            UserError: As said.
+        """
+        options = self.config.trainer
+        if not _one_device(options.devices) or options.num_nodes != 1:
+            raise UserError(
+                f"trainer.devices={options.devices} on {options.num_nodes} node(s): an evaluation runs on one device"
+            )
+        for key, harmless in _WHOLE_RUN.items():
+            if options[key] != harmless:
+                raise UserError(f"trainer.{key} would leave videos out unnoticed: use --limit N")
+        if options.logger not in (None, True):
+            raise UserError("trainer.logger is not an option here: TensorBoard runs go to --output")
+        self.make_trainer(False, [])
+
+    def make_trainer(self, logger: MethodLogger | bool, callbacks: list[Callback]) -> Trainer:
+        """A Trainer with the config's options and nothing that draws or saves by itself; see ``new_trainer``."""
+        return self.new_trainer(
+            callbacks,
+            devices=1 if self.config.trainer.devices == "auto" else self.config.trainer.devices,
+            logger=logger,
+            use_distributed_sampler=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+    def new_record(self, module: LightningModule) -> RunRecord:
+        """Start the record of this run and make its folder.
+
+        Raises:
+            UserError: The folder cannot be written.
+        """
+        trainer = self.make_trainer(False, [])
+        now = datetime.datetime.now().astimezone()
+        run_dir = _new_folder(Path(self.config.output or Path("outputs") / self.config_name), now)
+        self.save_config(run_dir)
+        return RunRecord(
+            config_name=self.config_name,
+            config=self.resolved_config(),
+            device=device_name(trainer.strategy.root_device),
+            precision=str(trainer.precision),
+            precision_asked=str(self.config.trainer.precision or trainer.precision),
+            checkpoint=self.config.model.init_args.get("checkpoint"),
+            checkpoint_sha256=getattr(module, "checkpoint_sha256", None),
+            started=now.isoformat(timespec="seconds"),
+            run_dir=run_dir,
+        )
+
+    def _apply_data_shortcuts(self) -> None:
+        wanted = {} if self.config.limit is None else {"limit": self.config.limit}
+        wanted |= {"strict": True, "missing": "error"} if self.config.strict else {}
+        data = self.config.data
+        for key, value in wanted.items():
+            if key not in data.init_args:
+                raise UserError(
+                    f"--{'strict' if value is not self.config.limit else key}: {data.class_path} has no {key}"
+                )
+            data.init_args[key] = value
+
+
+def _names(value: str | list[str] | None) -> list[str] | None:
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+def _one_device(devices: Any) -> bool:
+    if isinstance(devices, (list, tuple)):
+        return len(devices) == 1
+    return str(devices) in ("auto", "1")
+
+
+def _new_folder(parent: Path, now: datetime.datetime) -> Path:
+    name = now.strftime("%Y-%m-%d_%H-%M-%S")
+    with user_errors(OSError):
+        parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (parent / name).mkdir()
+        except FileExistsError:  # another process began in the same second
+            name = f"{name}_{os.getpid()}"
+            (parent / name).mkdir()
+    return parent / name

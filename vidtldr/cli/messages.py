@@ -1,0 +1,51 @@
+"""What is said beside the result: one line a message, each once. Standard library only."""
+
+import logging
+import sys
+import warnings
+
+_LIGHTNING = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+_HARMLESS = (
+    ".*does not have many workers.*",  # some evaluations need few
+    ".*GPU available but not used.*",  # someone asked for it
+    ".*precision='16-mixed'.*not supported on CPU.*",  # the report says what was computed in
+    ".*will be removed in v5.*",  # old names of jsonargparse, called by Lightning
+    ".*torch.jit.* is deprecated.*",
+    ".*isinstance.treespec, LeafSpec.*",
+)
+
+
+def set_up_messages() -> None:
+    """Give warnings and log messages a common form, and leave out warnings that cannot matter here."""
+    for message in _HARMLESS:
+        warnings.filterwarnings("ignore", message=message)
+    warnings.formatwarning = _one_line
+    logging.basicConfig(level=logging.WARNING, handlers=[_OnceToStderr()])
+
+
+def quiet_lightning() -> None:
+    """Silence Lightning's chatter about devices and loggers; importing it sets levels, so call this afterwards."""
+    for name in _LIGHTNING:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.formatwarning = _one_line
+
+
+def _one_line(message: Warning | str, *_args: object, **_kwargs: object) -> str:
+    return f"warning: {' '.join(str(message).split())}\n"
+
+
+class _OnceToStderr(logging.Handler):
+    """Says each message once, as every method of a run meets the same broken video.
+
+    Standard error is looked up each time, because progress bars replace it while they are shown.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in self._said:
+            self._said.add(message)
+            print(f"note: {message}", file=sys.stderr)

@@ -1,0 +1,196 @@
+"""What ``eval.py`` and ``train.py`` share: finding configs, the order of arguments, errors in one sentence."""
+
+import argparse
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from vidtldr.cli.argv import CONFIG_OPTIONS, configs_first, configs_named, is_config_option
+from vidtldr.cli.entry import user_errors
+from vidtldr.cli.messages import quiet_lightning
+from vidtldr.cli.paths import config_names, find_config, resolve_path
+from vidtldr.cli.sentences import import_class, one_sentence
+from vidtldr.errors import UserError
+
+_PATHS = {"model": ("checkpoint", "tokenizer"), "data": ("root",)}
+_CLIP_SHAPE = ("num_frames", "image_size")
+
+
+class ConfigByName(ActionConfigFile):
+    """``--config``, which also finds shipped configs by their bare name."""
+
+    def __call__(self, parser: Any, cfg: Any, values: str, option_string: str | None = None) -> None:
+        """Look the config up, then let jsonargparse read it; what it finds wrong is said with the file's name."""
+        path = find_config(values)
+        try:
+            super().__call__(parser, cfg, str(path), option_string)
+        except argparse.ArgumentError as error:
+            raise UserError(f"{path}: {one_sentence(str(error), _options(parser))}") from error
+
+
+class ProjectCLI(LightningCLI):
+    """LightningCLI that only parses: what is built, and in which order, is up to the command.
+
+    Args:
+        argv: Arguments without the program's name.
+        description: Shown by ``--help``.
+        prog: Name of the script.
+        trainer_defaults: Trainer options whose default differs from Lightning's.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        description: str,
+        prog: str,
+        trainer_defaults: dict[str, Any] | None = None,
+    ) -> None:
+        quiet_lightning()
+        configs = configs_named(argv)
+        self.config_name = Path(configs[-1]).stem if configs else "run"
+        try:
+            super().__init__(
+                LightningModule,
+                LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                save_config_callback=None,
+                seed_everything_default=0,
+                parser_kwargs={
+                    "description": description,
+                    "usage": f"{prog} --config NAME [--OPTION VALUE ...]",
+                    "exit_on_error": False,
+                },
+                trainer_defaults=trainer_defaults,
+                auto_configure_optimizers=False,
+                args=configs_first(argv),
+                run=False,
+            )
+        except argparse.ArgumentError as error:
+            raise UserError(self._sentence(str(error), argv)) from error
+        for part, keys in _PATHS.items():
+            _resolve_paths(self.config[part].init_args, keys)
+        self._share_clip_shape()
+
+    def add_own_arguments(self, parser: LightningArgumentParser) -> None:
+        """Add the command's own options; they come first in ``--help``."""
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Put the command's own options before those of Lightning."""
+        self.add_own_arguments(parser)
+        super().add_default_arguments_to_parser(parser)
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """A parser whose ``--config`` finds shipped configs."""
+        parser = self.parser_class(dump_header=[], **kwargs)
+        parser.add_argument(
+            *CONFIG_OPTIONS,
+            action=ConfigByName,
+            help="A config file, or the name of a shipped one: "
+            f"{', '.join(config_names())}. Several overlay each other; options given beside them win over all.",
+        )
+        return parser
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse (LightningCLI's own version warns about arguments that do not come from ``sys.argv``)."""
+        self.config = parser.parse_args(args)
+
+    def instantiate_classes(self) -> None:
+        """Build nothing yet."""
+
+    def build(self, part: str) -> Any:
+        """Instantiate ``model`` or ``data`` alone; raises what their constructors raise."""
+        try:
+            return self._instantiate(part)
+        except ValueError as error:
+            original = _behind_jsonargparse(error)
+            raise original from original.__cause__
+
+    def new_trainer(self, callbacks: Sequence[Callback] = (), **overrides: Any) -> Trainer:
+        """A Trainer with the config's options, save for those that the command decides.
+
+        Args:
+            callbacks: Added to those of the config.
+            overrides: Options that are not the config's to decide.
+
+        Raises:
+            UserError: Lightning refuses an option, such as a GPU where there is none.
+        """
+        options = dict(self._instantiate("trainer")) | overrides
+        options["callbacks"] = [*(options["callbacks"] or []), *callbacks]
+        try:
+            return Trainer(**options)
+        except (MisconfigurationException, ValueError, RuntimeError) as error:
+            asked = f"trainer.accelerator={options['accelerator']}, trainer.devices={options['devices']}"
+            raise UserError(f"cannot run with {asked}: {str(error).split('. ')[0].strip(' .!')}") from error
+
+    def resolved_config(self) -> dict[str, Any]:
+        """The config as plain values, everything filled in."""
+        config = self.config.clone()
+        config.pop("config", None)
+        return yaml.safe_load(self.parser.dump(config, format="yaml"))
+
+    def save_config(self, folder: Path) -> None:
+        """Write the config into a folder, such that ``--config FOLDER/config.yaml`` repeats the run."""
+        with user_errors(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "config.yaml").write_text(yaml.safe_dump(self.resolved_config(), sort_keys=False))
+
+    def _instantiate(self, key: str) -> Any:
+        # jsonargparse 4.49 renamed the method and warns about the old name.
+        instantiate = getattr(self.parser, "instantiate", None) or self.parser.instantiate_classes
+        return instantiate(Namespace({key: self.config[key]}))[key]
+
+    def _sentence(self, message: str, argv: Sequence[str]) -> str:
+        if "are required" in message and not any(is_config_option(word) for word in argv):
+            return f"no config given: add --config NAME, where NAME is a file or one of {', '.join(config_names())}"
+        return one_sentence(message, _options(self.parser))
+
+    def _share_clip_shape(self) -> None:
+        """Give the data the model's frame count and size where the config does not set them there.
+
+        Raises:
+            UserError: Both are set and differ: the model could not read the clips.
+        """
+        model, data = self.config.model.init_args, self.config.data.init_args
+        for key in _CLIP_SHAPE:
+            if key not in model or key not in data or model[key] == data[key]:
+                continue
+            if data[key] != self._default_of_data(key):
+                raise UserError(
+                    f"model.{key} is {model[key]} but data.{key} is {data[key]}: set the model's, the data follow"
+                )
+            data[key] = model[key]
+
+    def _default_of_data(self, key: str) -> Any:
+        parser = ArgumentParser()
+        parser.add_class_arguments(import_class(self.config.data.class_path), "data", fail_untyped=False)
+        return parser.get_defaults().data.get(key)
+
+
+def _behind_jsonargparse(error: BaseException) -> BaseException:
+    """What a constructor raised: jsonargparse reports anything as a ValueError of its own."""
+    while error.__cause__ is not None:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if not frame.f_globals["__name__"].startswith("jsonargparse"):
+            break
+        error = error.__cause__
+    return error
+
+
+def _resolve_paths(init_args: Namespace, keys: Sequence[str]) -> None:
+    for key in keys:
+        if isinstance(init_args.get(key), str):
+            init_args[key] = resolve_path(init_args[key])
+
+
+def _options(parser: Any) -> list[str]:
+    return [option for action in parser._actions for option in action.option_strings]

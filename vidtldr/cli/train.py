@@ -1,0 +1,100 @@
+"""``train.py``: from a config to weights."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning import Callback
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from callbacks import TrainingProgressCallback
+from datamodules.video import BrokenVideoError
+from vidtldr.cli.entry import user_errors
+from vidtldr.cli.parser import ProjectCLI
+from vidtldr.errors import UserError
+
+_DESCRIPTION = "Fine-tune a video model: checkpoints, the config and a TensorBoard run go to --output."
+_MONITOR = "val_r_mean"
+_LAST = "last"
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run ``train.py`` with these arguments.
+
+    Raises:
+        UserError: Something that the user can mend.
+    """
+    cli = TrainCLI(argv)
+    resume_from = cli.resume_from()
+    with user_errors(ValueError, OSError):
+        datamodule = cli.build("data")
+        datamodule.prepare_data()
+        datamodule.setup("fit")
+    with user_errors(ValueError):
+        module = cli.build("model")
+    progress = sys.stderr.isatty()
+    trainer = cli.new_trainer(
+        cli.callbacks(bars=progress),
+        logger=TensorBoardLogger(cli.output, name="", version="tensorboard", default_hp_metric=False),
+        enable_progress_bar=progress,
+    )
+    cli.save_config(cli.output)
+    with user_errors(BrokenVideoError):
+        trainer.fit(module, datamodule=datamodule, ckpt_path=resume_from)
+    print(f"checkpoints in {cli.checkpoints}; tensorboard --logdir {cli.output}")
+
+
+class TrainCLI(ProjectCLI):
+    """The options of ``train.py``."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        # Early logging: a run that goes wrong shows it in its first minute.
+        super().__init__(argv, description=_DESCRIPTION, prog="train.py", trainer_defaults={"log_every_n_steps": 5})
+        self.output = Path(self.config.output or Path("outputs") / self.config_name / "train")
+        self.checkpoints = self.output / "checkpoints"
+
+    def add_own_arguments(self, parser: LightningArgumentParser) -> None:
+        """Add what a training has beside model, data and trainer."""
+        parser.add_argument(
+            "--output", type=str | None, default=None, help="Folder for what is written. Default: outputs/CONFIG/train."
+        )
+        parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            default=None,
+            help="Resume from this checkpoint, with optimiser and step; `last` means the last one in --output.",
+        )
+
+    def resume_from(self) -> str | None:
+        """The checkpoint to go on from, or None.
+
+        Raises:
+            UserError: It does not exist, or the output folder holds another training.
+        """
+        path = self.config.ckpt_path
+        last = self.checkpoints / f"{_LAST}.ckpt"
+        if path is None:
+            if last.exists():
+                raise UserError(
+                    f"{self.output} holds a training: add --ckpt_path last to go on, or give another --output"
+                )
+            return None
+        path = last if path == _LAST else Path(path)
+        if not path.is_file():
+            raise UserError(f"no checkpoint to go on from: {path} does not exist")
+        return str(path)
+
+    def callbacks(self, *, bars: bool) -> list[Callback]:
+        """Checkpoints by validation recall where there is a validation, else the last ones; learning rate; progress."""
+        validates = self.config.data.init_args.get("val_annotation") is not None
+        checkpoint = ModelCheckpoint(
+            dirpath=self.checkpoints,
+            filename="best",
+            monitor=_MONITOR if validates else None,
+            mode="max",
+            save_last=True,
+            enable_version_counter=False,
+        )
+        return [checkpoint, LearningRateMonitor("step"), *([] if bars else [TrainingProgressCallback()])]

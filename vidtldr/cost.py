@@ -1,0 +1,67 @@
+"""GFLOPs in the paper's convention.
+
+The paper counts with fvcore at batch 1: multiply-adds of linear layers, convolutions and matrix products (the matching
+of tokens included), LayerNorm at fvcore's five per element; softmax, sorting and gathering are not counted, nor is the
+text encoder. One "FLOP" is thus one multiply-add.
+"""
+
+import warnings
+from collections import Counter
+from typing import Any
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch import Tensor, nn
+
+from vidtldr.merging import Base, Method, merging
+
+# Operations that fvcore has no count for and that count as free in the paper's convention. Anything else unknown is an
+# error: fvcore would silently leave it out.
+_FREE_OPS = frozenset(
+    f"aten::{name}"
+    for name in (
+        "abs add add_ sub sub_ rsub mul mul_ div div_ neg log exp sqrt pow clamp clamp_min clamp_min_ le lt gt ge eq ne "
+        "softmax gelu sigmoid special_entr mean sum max min amax amin aminmax linalg_vector_norm norm "
+        "argsort sort topk gather scatter scatter_ scatter_add scatter_add_ masked_fill masked_fill_ where "
+        "expand expand_as repeat pad fill_ copy_ ones_like zeros_like new_zeros new_full feature_dropout dropout "
+        "floor_divide ones zeros full arange unflatten rsqrt reciprocal bitwise_not logical_not"
+    ).split()
+)
+
+
+def encoder_gflops(encoder: nn.Module, *, example: Tensor, method: Method | None = None) -> float:
+    """Count the GFLOPs of one clip (billions of multiply-adds).
+
+    The model runs once, as it stands. A method that is applied to it makes no difference to the count and is applied
+    again afterwards.
+
+    Args:
+        encoder: A ViT, or a module that holds one.
+        example: One input, ``[1, ...]``; only its shape, dtype and device matter.
+        method: The method to count with; None means base.
+
+    Raises:
+        RuntimeError: The model runs an operation whose cost is not known.
+    """
+    training = encoder.training
+    with merging(encoder.eval(), method or Base()), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what tracing says about shapes that become constants
+        analysis = FlopCountAnalysis(encoder, example)
+        analysis.set_op_handle("aten::scaled_dot_product_attention", _count_attention)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+        total = analysis.total()
+        unknown = set(analysis.unsupported_ops()) - _FREE_OPS
+    encoder.train(training)
+    if unknown:
+        raise RuntimeError(f"the cost of {', '.join(sorted(unknown))} is not known")
+    return total / 1e9
+
+
+def _count_attention(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """Scores and weighted sum of fused attention, for which fvcore counts nothing: ``2 b h n m e`` multiply-adds."""
+    (*batch_and_heads, num_queries, width), num_keys = inputs[0].type().sizes(), inputs[1].type().sizes()[-2]
+    value_width = inputs[2].type().sizes()[-1]
+    pairs = num_queries * num_keys
+    for size in batch_and_heads:
+        pairs *= size
+    return Counter({"attention": pairs * (width + value_width)})

@@ -1,0 +1,162 @@
+"""Bipartite soft matching between even and odd tokens, and the merge that follows from it.
+
+The matching is ToMe's (arXiv:2210.09461, section 3); vid-TLDR (arXiv:2403.13347) shares it and differs in what is
+compared and in how sources are weighted. A match yields a :class:`MergePlan`: indices that are computed once and
+applied to features, masses and source maps alike.
+
+Notation: b clips, n tokens of which the first p are prefix tokens (class, registers), s source and d destination
+tokens with ``p + s + d = n``, r merged tokens, c channels.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """Which source token merges into which destination.
+
+    Positions 0, 2, 4, ... of the whole sequence are sources and 1, 3, 5, ... destinations; prefix tokens are neither.
+    After the merge the order is: prefix, unmerged sources, destinations.
+
+    Attributes:
+        num_tokens: Tokens before the merge, n.
+        num_prefix: Prefix tokens, p; they stay in front, untouched.
+        unmerged: Sources that stay, ``[b, s - r]``, int64, counted among the sources.
+        source: Sources that merge, ``[b, r]``, int64, counted among the sources, most similar first.
+        target: The destination of each of them, ``[b, r]``, int64, counted among the destinations.
+    """
+
+    num_tokens: int
+    num_prefix: int
+    unmerged: Tensor
+    source: Tensor
+    target: Tensor
+
+    @property
+    def num_merged(self) -> int:
+        """Tokens that disappear, r."""
+        return self.source.shape[1]
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cut ``[b, n, ...]`` into prefix ``[b, p, ...]``, sources ``[b, s, ...]`` and destinations ``[b, d, ...]``.
+
+        Raises:
+            ValueError: The plan was made for another number of tokens.
+        """
+        if x.shape[1] != self.num_tokens:
+            raise ValueError(f"a plan for {self.num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
+        return _split(x, self.num_prefix)
+
+    def positions(self) -> Tensor:
+        """Where each token stands after the merge, ``[b, n]``, int64; a merged source stands at its destination."""
+        batch, device = self.source.shape[0], self.source.device
+        num_unmerged, num_prefix = self.unmerged.shape[1], self.num_prefix
+        first_destination = num_prefix + num_unmerged
+        positions = torch.arange(self.num_tokens, device=device).repeat(batch, 1)
+        _, sources, destinations = _split(positions, num_prefix)  # views: writing to them fills `positions`
+        stay = torch.arange(num_prefix, first_destination, device=device).expand(batch, -1)
+        sources.scatter_(1, self.unmerged, stay)
+        sources.scatter_(1, self.source, self.target + first_destination)
+        destinations.copy_(torch.arange(destinations.shape[1], device=device) + first_destination)
+        return positions
+
+
+def max_mergeable(num_tokens: int, num_prefix: int = 0) -> int:
+    """The most tokens that one layer can merge: half of the unprotected ones, rounded down."""
+    return max(num_tokens - num_prefix, 0) // 2
+
+
+def match(metric: Tensor, r: int, *, num_prefix: int = 0, keep_order: bool = True) -> MergePlan | None:
+    """Pair each source token with its most similar destination and keep the ``r`` closest pairs.
+
+    Similarity is the cosine, computed in float32 (float64 for float64 input) whatever the model runs in, since half
+    precision leaves many sources tied at the cut. Ties go to the earlier token.
+
+    Args:
+        metric: What tokens are compared by, ``[b, n, c]``, any floating dtype.
+        r: Tokens to merge; more than :func:`max_mergeable` allows is cut down to that.
+        num_prefix: Tokens in front that take no part.
+        keep_order: Leave unmerged sources in the order they had. Otherwise they come most similar first, as in the
+            official ToMe code for models without a class token.
+
+    Returns:
+        The plan, or ``None`` if nothing is to merge.
+    """
+    num_tokens = metric.shape[1]
+    r = min(r, max_mergeable(num_tokens, num_prefix))
+    if r <= 0:
+        return None
+    with torch.no_grad(), torch.autocast(metric.device.type, enabled=False):
+        metric = F.normalize(at_least_float32(metric), dim=-1)
+        _, sources, destinations = _split(metric, num_prefix)
+        similarity, target = (sources @ destinations.transpose(1, 2)).max(dim=2)  # [b, s, d] -> [b, s]
+        order = similarity.argsort(dim=1, descending=True, stable=True)
+        source, unmerged = order[:, :r], order[:, r:]
+        if keep_order:
+            unmerged = unmerged.sort(dim=1).values
+    return MergePlan(num_tokens, num_prefix, unmerged, source, target.gather(1, source))
+
+
+def merge_tokens(
+    x: Tensor, mass: Tensor | None, plan: MergePlan, source_weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Average matched tokens, weighted by mass and, for the sources, by ``source_weight``.
+
+    Implements Eq. 10-11 of vid-TLDR; without ``source_weight`` it is ToMe's mass-weighted mean. Only merged sources
+    are weighted: destinations and unmerged tokens keep their mass, so no mass ever falls below 1.
+
+    Args:
+        x: Tokens, ``[b, n, c]``, any floating dtype.
+        mass: Mass of each token, ``[b, n]``, float32; ``None`` means 1 each.
+        plan: Indices from :func:`match`, made for the same n.
+        source_weight: Factor on the mass of each token if it merges as a source, ``[b, n]``, in [0, 1].
+
+    Returns:
+        Tokens ``[b, n - r, c]`` in the dtype of ``x``, and their masses ``[b, n - r]``, float32.
+
+    Raises:
+        ValueError: ``plan`` was made for another number of tokens.
+    """
+    if mass is None:
+        mass = torch.ones(x.shape[:2], dtype=torch.float32, device=x.device)
+    prefix, sources, destinations = plan.split(x)
+    prefix_mass, source_mass, destination_mass = plan.split(mass)
+
+    moving_mass = source_mass.gather(1, plan.source)
+    if source_weight is not None:
+        moving_mass = moving_mass * plan.split(source_weight)[1].gather(1, plan.source)
+    new_mass = destination_mass.scatter_add(1, plan.target, moving_mass)  # m_d + sum of s_i m_i
+
+    # A mean in float32: sums of half-precision features times masses would overflow or lose the small terms.
+    moving = at_least_float32(_gather(sources, plan.source)) * moving_mass.unsqueeze(-1)
+    merged = at_least_float32(destinations) * destination_mass.unsqueeze(-1)
+    merged = merged.scatter_add(1, _widen(plan.target, x.shape[-1]), moving.to(merged.dtype))
+    merged = (merged / new_mass.unsqueeze(-1)).to(x.dtype)
+
+    tokens = torch.cat([prefix, _gather(sources, plan.unmerged), merged], dim=1)
+    masses = torch.cat([prefix_mass, source_mass.gather(1, plan.unmerged), new_mass], dim=1)
+    return tokens, masses
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """``x`` in float32, or as it is if it is wider already."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _split(x: Tensor, num_prefix: int) -> tuple[Tensor, Tensor, Tensor]:
+    # Even and odd are counted over the whole sequence, prefix included, as in ToMe's official code.
+    first_even = num_prefix + num_prefix % 2
+    first_odd = num_prefix + 1 - num_prefix % 2
+    return x[:, :num_prefix], x[:, first_even::2], x[:, first_odd::2]
+
+
+def _gather(x: Tensor, index: Tensor) -> Tensor:
+    return x.gather(1, _widen(index, x.shape[-1]))
+
+
+def _widen(index: Tensor, channels: int) -> Tensor:
+    return index.unsqueeze(-1).expand(-1, -1, channels)

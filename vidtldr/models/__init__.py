@@ -1,0 +1,1 @@
+"""Backbones and the conversion of their published checkpoints."""

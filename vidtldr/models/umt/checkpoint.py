@@ -1,0 +1,66 @@
+"""UMT's published weights, under their own names, to the names of this project.
+
+Official layout: ``multi_modality`` of the UMT repository. Pre-training files (5M, 17M, 25M) name the text encoder
+``text_encoder.bert.*`` and carry parts that retrieval does not use; the official code drops the prefix only in some
+modes and otherwise leaves the text encoder untrained without a word. Here it is dropped always.
+"""
+
+import re
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vidtldr.errors import UserError
+from vidtldr.models.checkpoint import StateDict, load_exactly, read_state_dict
+
+_RENAMES = (
+    (re.compile(r"^vision_encoder\.encoder\."), "vision_encoder."),
+    (re.compile(r"^vision_encoder\.pool_norm\."), "vision_encoder.fc_norm."),
+    (re.compile(r"^text_encoder\.bert\."), "text_encoder."),
+)
+# Present in pre-training files, of no use to retrieval: the CLIP teacher, the heads that imitate it, the word-guessing
+# head of masked language modelling.
+_UNUSED = re.compile(r"^(clip_teacher|vision_encoder\.clip_decoder|text_encoder\.cls)\.")
+_POSITION_IDS = "text_encoder.embeddings.position_ids"
+
+
+def load_umt(model: nn.Module, path: str | Path) -> list[str]:
+    """Load a UMT file, published or exported by this project, into a retrieval model.
+
+    Returns:
+        The entries of the file that the model has no use for.
+
+    Raises:
+        UserError: The file cannot be read, or an entry of file or model is unaccounted for.
+    """
+    state, unused = convert_umt(read_state_dict(path))
+    # Some versions of the text encoder store this counter and some do not; it is 0, 1, 2, ... in all.
+    state.setdefault(_POSITION_IDS, model.state_dict()[_POSITION_IDS])
+    load_exactly(model, state, str(path))
+    return unused
+
+
+def convert_umt(state: StateDict) -> tuple[StateDict, list[str]]:
+    """Rename entries of a UMT file; returns the converted ones and the names of those that are not used.
+
+    Query and value biases of a block become one bias of its joint projection, with zeros for the keys. Files exported
+    by this project pass through unchanged.
+    """
+    if any(key.startswith("model.") for key in state):  # a Lightning checkpoint of the task
+        state = {key.removeprefix("model."): value for key, value in state.items()}
+    converted, unused = {}, []
+    for key, value in state.items():
+        if _UNUSED.match(key):
+            unused.append(key)
+            continue
+        for pattern, replacement in _RENAMES:
+            key = pattern.sub(replacement, key)
+        converted[key] = value
+    for key in [key for key in converted if key.endswith(".attn.q_bias")]:
+        block = key.removesuffix("q_bias")
+        if block + "v_bias" not in converted:
+            raise UserError(f"the checkpoint has {key} but no {block}v_bias")
+        query, value = converted.pop(key), converted.pop(block + "v_bias")
+        converted[block + "qkv.bias"] = torch.cat([query, torch.zeros_like(query), value])
+    return converted, unused

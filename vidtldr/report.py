@@ -1,0 +1,221 @@
+"""The table of a run, in the paper's form: for a terminal, and as Markdown for TensorBoard and pipes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vidtldr.results import MethodResult, RunRecord
+
+WIDTH = 120  # columns that the table fits into
+_RECALLS = ("t2v_r1", "t2v_r5", "t2v_r10", "v2t_r1", "v2t_r5", "v2t_r10")
+_FIRST_NAMES = 5
+_NONE = "-"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A table before it is drawn.
+
+    Attributes:
+        title: What the scores are.
+        columns: Headings, the first of them the method's.
+        rows: Cells as text, as many a row as there are columns.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def print_report(record: RunRecord, console: Console) -> None:
+    """Show the report: drawn tables on a terminal, Markdown in a pipe or file."""
+    if console.is_terminal:
+        console.print(render(record), width=min(console.width, WIDTH))
+    else:
+        print(markdown(record), file=console.file)
+
+
+def render(record: RunRecord) -> RenderableType:
+    """The report as tables for a terminal of up to :data:`WIDTH` columns."""
+    notes = Table.grid(padding=(0, 2))
+    notes.add_column(style="bold")
+    notes.add_column(overflow="fold")
+    for name, text in facts(record):
+        notes.add_row(name, Text(text))
+    return Group(*(_draw(block) for block in blocks(record)), Text(), notes)
+
+
+def markdown(record: RunRecord) -> str:
+    """The report as Markdown."""
+    parts = [_markdown_block(block) for block in blocks(record)]
+    parts.append("\n".join(f"- **{name}**: {text}" for name, text in facts(record)))
+    return "\n\n".join(parts)
+
+
+def blocks(record: RunRecord) -> list[Block]:
+    """The headline table with cost and speed, then the contrastive-only scores if there are any."""
+    results = record.results
+    whole = all(result.evaluated.complete for result in results)
+    tables = []
+    for prefix, title in (("", f"{record.config_name}: re-ranked"), ("dual_", "contrastive only, without re-ranking")):
+        if not all(prefix + key in result.metrics for result in results for key in (*_RECALLS, "r_mean")):
+            continue
+        columns = {"method": [_label(result) for result in results]}
+        if not prefix:
+            columns["GFLOPs"] = [_gflops(result, _base(results)) for result in results]
+        columns |= {_heading(key): [f"{result.metrics[prefix + key]:.1f}" for result in results] for key in _RECALLS}
+        columns["mean"] = [f"{result.metrics[prefix + 'r_mean']:.1f}" for result in results]
+        if _base(results):
+            columns["Δ base"] = [_difference(result, _base(results), f"{prefix}r_mean") for result in results]
+        if not whole:
+            columns["videos"] = [str(result.evaluated) for result in results]
+        if not prefix:
+            columns |= _speed_columns(results)
+        tables.append(Block(title, list(columns), [list(row) for row in zip(*columns.values())]))
+    return tables
+
+
+def facts(record: RunRecord) -> list[tuple[str, str]]:
+    """What a reader must know to judge the numbers, as pairs of a word and a sentence."""
+    lines = [("evaluated", _evaluated(record))]
+    for kind in ("missing", "broken"):
+        names = list(dict.fromkeys(name for result in record.results for name in getattr(result.evaluated, kind)))
+        if names:
+            lines.append((kind, f"{len(names)} left out: {_first(names)}"))
+    return [
+        *lines,
+        ("scores", "recall in percent; mean = mean of the six recalls; GFLOPs = vision encoder, one clip"),
+        ("protocol", _protocol(record)),
+        ("computed", _computed(record)),
+        ("clips/s", _timing(record)),
+        ("memory", "peak of " + "; ".join(dict.fromkeys(result.speed.peak_memory_of for result in record.results))),
+        ("checkpoint", _checkpoint(record)),
+        ("versions", ", ".join(f"{name} {version or 'missing'}" for name, version in record.versions.items())),
+        ("results", str(record.results_path)),
+        ("tensorboard", f"tensorboard --logdir {record.tensorboard_dir}"),
+    ]
+
+
+def describe_options(options: dict[str, Any]) -> str:
+    """Options as ``r=500,200,100,100``."""
+    return " ".join(f"{key}={_value(value)}" for key, value in options.items())
+
+
+def _draw(block: Block) -> Table:
+    table = Table(title=block.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for index, column in enumerate(block.columns):
+        if index == 0:
+            table.add_column(column, max_width=24, overflow="fold")
+        else:
+            table.add_column(column.replace(" ", "\n"), justify="right", overflow="fold")
+    for row in block.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _markdown_block(block: Block) -> str:
+    lines = [block.columns, ["---"] + ["---:"] * (len(block.columns) - 1), *block.rows]
+    table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    return f"**{block.title}**\n\n{table}"
+
+
+def _label(result: MethodResult) -> str:
+    defaults = {} if result.method.name == "base" else type(result.method)().__dict__
+    given = {key: value for key, value in result.options.items() if key == "r" or value != defaults[key]}
+    name = result.name if result.name == result.method.name else f"{result.name} [{result.method.name}]"
+    return f"{name} {describe_options(given)}".strip()
+
+
+def _base(results: Sequence[MethodResult]) -> MethodResult | None:
+    return next((result for result in results if result.method.name == "base"), None)
+
+
+def _gflops(result: MethodResult, base: MethodResult | None) -> str:
+    share = f" {100 * result.gflops / base.gflops:.0f}%" if base and base is not result else ""
+    return f"{_gflops_digits(result.gflops)}{share}"
+
+
+def _gflops_digits(gflops: float) -> str:
+    return f"{gflops:.1f}" if gflops >= 10 else f"{gflops:.3g}"
+
+
+def _difference(result: MethodResult, base: MethodResult, key: str) -> str:
+    if result is base:
+        return _NONE
+    # Rounded first, so that the difference never shows as -0.0.
+    return f"{round(result.metrics[key] - base.metrics[key], 1) + 0.0:+.1f}"
+
+
+def _speed_columns(results: Iterable[MethodResult]) -> dict[str, list[str]]:
+    results = list(results)
+    return {
+        "encoder clips/s": [_rate(result.speed.encoder_clips_per_second) for result in results],
+        "end-to-end clips/s": [_rate(result.speed.end_to_end_clips_per_second) for result in results],
+        "peak memory": [_bytes(result.speed.peak_memory_bytes) for result in results],
+    }
+
+
+def _heading(key: str) -> str:
+    direction, rank = key.split("_r")
+    return f"{direction} R@{rank}"
+
+
+def _rate(per_second: float | None) -> str:
+    if per_second is None:
+        return _NONE
+    return f"{per_second:.1f}" if per_second < 100 else f"{per_second:.0f}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def _value(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _evaluated(record: RunRecord) -> str:
+    texts = ", ".join(dict.fromkeys(f"{result.evaluated.texts:,}" for result in record.results))
+    return f"{' / '.join(dict.fromkeys(str(result.evaluated) for result in record.results))} videos, {texts} texts"
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_FIRST_NAMES]) + (", …" if len(names) > _FIRST_NAMES else "")
+
+
+def _protocol(record: RunRecord) -> str:
+    known = (
+        ("model", "num_frames", "{} frames"),
+        ("model", "image_size", "{0}x{0} px"),
+        ("model", "k_test", "best {} re-ranked (k_test)"),
+        ("model", "max_text_length", "texts up to {} tokens"),
+    )
+    values = [(record.setting(part, key), words) for part, key, words in known]
+    return ", ".join(words.format(value) for value, words in values if value is not None) or _NONE
+
+
+def _computed(record: RunRecord) -> str:
+    precision = f"precision {record.precision}"
+    if record.precision != record.precision_asked:
+        precision += f" ({record.precision_asked} was asked for, which this device does not have)"
+    return f"{record.device}, {precision}, batch size {record.setting('data', 'batch_size')}"
+
+
+def _timing(record: RunRecord) -> str:
+    workers = record.setting("data", "num_workers")
+    clips = ", ".join(dict.fromkeys(str(result.speed.clips_measured) for result in record.results))
+    return (
+        f"encoder = test step, without decoding; end-to-end = by the clock, with decoding ({workers} workers); "
+        f"after the first batch ({clips} clips)"
+    )
+
+
+def _checkpoint(record: RunRecord) -> str:
+    if record.checkpoint is None:
+        return "none: the weights are random, and so are the scores"
+    return f"{record.checkpoint} (sha256 {(record.checkpoint_sha256 or _NONE)[:12]})"

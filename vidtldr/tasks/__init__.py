@@ -1,0 +1,5 @@
+"""The LightningModules, one per task."""
+
+from vidtldr.tasks.retrieval import VideoTextRetrieval
+
+__all__ = ["VideoTextRetrieval"]
