@@ -77,7 +77,7 @@ class ProgressCallback(Callback):
         self._display.close()
 
     def _start_loader(self, trainer: Trainer, index: int) -> None:
-        loaders = trainer.test_dataloaders
+        loaders: Any = trainer.test_dataloaders
         loader = loaders[index] if isinstance(loaders, (list, tuple)) else loaders
         name = self._stages[index] if index < len(self._stages) else f"loader {index}"
         self.on_stage_start(name, len(loader.dataset))

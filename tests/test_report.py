@@ -21,7 +21,9 @@ def metrics(value: float) -> dict[str, float]:
     return {prefix + key: value - (10 if prefix else 0) for prefix in ("", "dual_") for key in KEYS}
 
 
-def result(method: Method, *, name: str | None = None, score: float = 50.0, evaluated: Evaluated = WHOLE) -> MethodResult:
+def result(
+    method: Method, *, name: str | None = None, score: float = 50.0, evaluated: Evaluated = WHOLE
+) -> MethodResult:
     speed = Speed(12.34, 5.678, 960, 3 * 2**30, "GPU memory allocated by torch", 100.0)
     gflops = {"base": 303.3, "tome": 218.5, "vidtldr": 182.2}[method.name]
     return MethodResult(name or method.name, method, gflops, metrics(score), speed, evaluated)

@@ -1,10 +1,11 @@
 """One run compares: every method on the same module and the same clips."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning import Callback, LightningDataModule, LightningModule, Trainer
+from lightning import Callback, LightningDataModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from callbacks import ProgressCallback, SpeedCallback, TokenMergeCallback
@@ -16,6 +17,7 @@ from vidtldr.results import Evaluated, MethodResult
 
 MakeTrainer = Callable[["MethodLogger | bool", list[Callback]], Trainer]
 _NO_METRICS = ("epoch",)
+_RUN_NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
 class MethodLogger(TensorBoardLogger):
@@ -49,6 +51,7 @@ class MethodLogger(TensorBoardLogger):
         self._result_only = False
         self.log_hyperparams(params, _scalars(result), step=0)
         self._result_only = True
+        self.experiment.flush()
 
     def finalize(self, status: str) -> None:
         """Flush, but stay open: the result comes after Lightning is through."""
@@ -78,10 +81,12 @@ def build_methods(
     unknown = [name for name in names if name not in spec]
     if unknown or not names:
         raise UserError(f"unknown method '{unknown[0] if unknown else ''}': the config has {', '.join(spec)}")
+    if bad := [name for name in names if not _RUN_NAME.fullmatch(name)]:
+        raise UserError(f"method name '{bad[0]}' cannot name a TensorBoard run: use letters, digits and . _ + -")
     return {name: _build(name, dict(spec[name] or {})) for name in names}
 
 
-def check_methods_fit(module: LightningModule, methods: Mapping[str, Method]) -> None:
+def check_methods_fit(module: Any, methods: Mapping[str, Method]) -> None:
     """Put every method on once, before time is spent on the first.
 
     Raises:
@@ -101,7 +106,7 @@ def check_methods_fit(module: LightningModule, methods: Mapping[str, Method]) ->
 def evaluate(
     name: str,
     method: Method,
-    module: LightningModule,
+    module: Any,
     datamodule: LightningDataModule,
     *,
     make_trainer: MakeTrainer,
@@ -112,7 +117,7 @@ def evaluate(
     Args:
         name: The method's name in table and progress.
         method: What to apply.
-        module: Has ``vision_encoder`` and ``example_clip()``; unchanged afterwards.
+        module: A LightningModule with ``vision_encoder`` and ``example_clip()``; unchanged afterwards.
         datamodule: Has ``coverage`` and ``records``.
         make_trainer: Gives a Trainer for this logger and these callbacks.
         logger: Handed to the Trainer; the result is not written to it yet.
@@ -126,6 +131,7 @@ def evaluate(
     evaluated = _evaluated(datamodule)
     if speed.num_clips != evaluated.videos:
         raise RuntimeError(f"{speed.num_clips} clips went through the model, but {evaluated.videos} count as evaluated")
+    assert speed.speed is not None  # set at the end of a test
     return MethodResult(name, method, gflops, metrics, speed.speed, evaluated)
 
 

@@ -59,7 +59,7 @@ def markdown(record: RunRecord) -> str:
 
 def blocks(record: RunRecord) -> list[Block]:
     """The headline table with cost and speed, then the contrastive-only scores if there are any."""
-    results = record.results
+    results, base = record.results, _base(record.results)
     whole = all(result.evaluated.complete for result in results)
     tables = []
     for prefix, title in (("", f"{record.config_name}: re-ranked"), ("dual_", "contrastive only, without re-ranking")):
@@ -67,11 +67,11 @@ def blocks(record: RunRecord) -> list[Block]:
             continue
         columns = {"method": [_label(result) for result in results]}
         if not prefix:
-            columns["GFLOPs"] = [_gflops(result, _base(results)) for result in results]
+            columns["GFLOPs"] = [_gflops(result, base) for result in results]
         columns |= {_heading(key): [f"{result.metrics[prefix + key]:.1f}" for result in results] for key in _RECALLS}
         columns["mean"] = [f"{result.metrics[prefix + 'r_mean']:.1f}" for result in results]
-        if _base(results):
-            columns["Δ base"] = [_difference(result, _base(results), f"{prefix}r_mean") for result in results]
+        if base:
+            columns["Δ base"] = [_difference(result, base, f"{prefix}r_mean") for result in results]
         if not whole:
             columns["videos"] = [str(result.evaluated) for result in results]
         if not prefix:
@@ -211,7 +211,7 @@ def _timing(record: RunRecord) -> str:
     clips = ", ".join(dict.fromkeys(str(result.speed.clips_measured) for result in record.results))
     return (
         f"encoder = test step, without decoding; end-to-end = by the clock, with decoding ({workers} workers); "
-        f"after the first batch ({clips} clips)"
+        f"{clips} clips measured, after a first batch as warm-up where there are more"
     )
 
 

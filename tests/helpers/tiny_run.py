@@ -48,10 +48,20 @@ def write_vocabulary(path: Path) -> Path:
 
 
 def write_checkpoint(path: Path) -> Path:
-    """Save random weights as ``torch.save`` does for official files, under a ``model`` key; returns ``path``."""
+    """Save random weights under the names and wrapper of a published pre-training file; returns ``path``."""
     torch.manual_seed(0)
     model = UMT(umt_size("umt_b", SIZE), num_frames=NUM_FRAMES, image_size=IMAGE_SIZE)
-    torch.save({"model": model.state_dict()}, path)
+    official = {"clip_teacher.proj": torch.zeros(2), "text_encoder.cls.predictions.bias": torch.zeros(2)}
+    for key, value in model.state_dict().items():
+        key = key.replace("text_encoder.", "text_encoder.bert.")
+        key = key.replace("vision_encoder.", "vision_encoder.encoder.").replace("encoder.fc_norm", "pool_norm")
+        if key.endswith("attn.qkv.bias"):
+            query, _, value_bias = value.chunk(3)
+            official[key.replace("qkv.bias", "q_bias")] = query.clone()
+            official[key.replace("qkv.bias", "v_bias")] = value_bias.clone()
+        else:
+            official[key] = value
+    torch.save({"model": official, "epoch": 9, "global_step": 100}, path)
     return path
 
 

@@ -13,7 +13,9 @@ def configs_first(argv: Sequence[str]) -> list[str]:
     >>> configs_first(["--limit", "4", "--config", "demo"])
     ['--config', 'demo', '--limit', '4']
     """
-    configs, others, words = [], [], iter(argv)
+    configs: list[str] = []
+    others: list[str] = []
+    words = iter(argv)
     for word in words:
         if word in CONFIG_OPTIONS:
             value = next(words, None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ActionYesNo
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
@@ -47,11 +48,16 @@ def main(argv: Sequence[str]) -> None:
     with user_errors(ValueError):
         module = cli.build("model")
     check_methods_fit(module, methods)
-    if cli.config.model.init_args.get("checkpoint") is None:
+    if cli.init_args("model").get("checkpoint") is None:
         _log.warning("no checkpoint given (--model.checkpoint FILE): the weights are random")
     record = cli.new_record(module)
-    with user_errors(BrokenVideoError):
+    try:
         compare(cli, methods, module, datamodule, record)
+    except BrokenVideoError as error:
+        raise UserError(str(error)) from error
+    except torch.OutOfMemoryError as error:
+        batch_size = record.setting("data", "batch_size")
+        raise UserError(f"the device ran out of memory at data.batch_size={batch_size}: try a smaller one") from error
     print_report(record, Console())
 
 
@@ -89,8 +95,8 @@ class EvalCLI(ProjectCLI):
             type=dict[str, dict[str, Any]],
             default={},
             help="What to compare, in a config: {base: {}, tome: {r: 92}}, with `method: tome` beside the options "
-            "where an entry is not called like its rule. On the command line, --methods base,tome chooses among the config's "
-            "methods, --methods.tome.r 50 changes an option.",
+            "where an entry is not called like its rule. On the command line, --methods base,tome chooses among the "
+            "config's methods, --methods.tome.r 50 changes an option.",
         )
         parser.add_argument(
             "--chosen_methods",
@@ -121,7 +127,8 @@ class EvalCLI(ProjectCLI):
         options = self.config.trainer
         if not _one_device(options.devices) or options.num_nodes != 1:
             raise UserError(
-                f"trainer.devices={options.devices} on {options.num_nodes} node(s): an evaluation runs on one device"
+                f"trainer.devices={options.devices} on {options.num_nodes} node(s): an evaluation runs on one device, "
+                "given as 1 or as [INDEX]"
             )
         for key, harmless in _WHOLE_RUN.items():
             if options[key] != harmless:
@@ -158,7 +165,7 @@ class EvalCLI(ProjectCLI):
             device=device_name(trainer.strategy.root_device),
             precision=str(trainer.precision),
             precision_asked=str(self.config.trainer.precision or trainer.precision),
-            checkpoint=self.config.model.init_args.get("checkpoint"),
+            checkpoint=self.init_args("model").get("checkpoint"),
             checkpoint_sha256=getattr(module, "checkpoint_sha256", None),
             started=now.isoformat(timespec="seconds"),
             run_dir=run_dir,
@@ -167,13 +174,10 @@ class EvalCLI(ProjectCLI):
     def _apply_data_shortcuts(self) -> None:
         wanted = {} if self.config.limit is None else {"limit": self.config.limit}
         wanted |= {"strict": True, "missing": "error"} if self.config.strict else {}
-        data = self.config.data
         for key, value in wanted.items():
-            if key not in data.init_args:
-                raise UserError(
-                    f"--{'strict' if value is not self.config.limit else key}: {data.class_path} has no {key}"
-                )
-            data.init_args[key] = value
+            if key not in self.init_args("data"):
+                raise UserError(f"--limit and --strict need an option {key}, which {self.config.data.class_path} lacks")
+            self.init_args("data")[key] = value
 
 
 def _names(value: str | list[str] | None) -> list[str] | None:

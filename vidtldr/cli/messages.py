@@ -10,6 +10,7 @@ _HARMLESS = (
     ".*GPU available but not used.*",  # someone asked for it
     ".*precision='16-mixed'.*not supported on CPU.*",  # the report says what was computed in
     ".*will be removed in v5.*",  # old names of jsonargparse, called by Lightning
+    ".*Checkpoint directory .* exists and is not empty.*",  # a training that goes on
     ".*torch.jit.* is deprecated.*",
     ".*isinstance.treespec, LeafSpec.*",
 )

@@ -26,7 +26,7 @@ _CLIP_SHAPE = ("num_frames", "image_size")
 class ConfigByName(ActionConfigFile):
     """``--config``, which also finds shipped configs by their bare name."""
 
-    def __call__(self, parser: Any, cfg: Any, values: str, option_string: str | None = None) -> None:
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Look the config up, then let jsonargparse read it; what it finds wrong is said with the file's name."""
         path = find_config(values)
         try:
@@ -77,7 +77,7 @@ class ProjectCLI(LightningCLI):
         except argparse.ArgumentError as error:
             raise UserError(self._sentence(str(error), argv)) from error
         for part, keys in _PATHS.items():
-            _resolve_paths(self.config[part].init_args, keys)
+            _resolve_paths(self.init_args(part), keys)
         self._share_clip_shape()
 
     def add_own_arguments(self, parser: LightningArgumentParser) -> None:
@@ -106,6 +106,10 @@ class ProjectCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Build nothing yet."""
 
+    def init_args(self, part: str) -> Namespace:
+        """Arguments of ``model`` or ``data``, empty where the class has none; changes to them count."""
+        return self.config[part].get("init_args", Namespace())
+
     def build(self, part: str) -> Any:
         """Instantiate ``model`` or ``data`` alone; raises what their constructors raise."""
         try:
@@ -118,17 +122,17 @@ class ProjectCLI(LightningCLI):
         """A Trainer with the config's options, save for those that the command decides.
 
         Args:
-            callbacks: Added to those of the config.
+            callbacks: Put before those of the config, whose time is then not taken for the model's.
             overrides: Options that are not the config's to decide.
 
         Raises:
             UserError: Lightning refuses an option, such as a GPU where there is none.
         """
         options = dict(self._instantiate("trainer")) | overrides
-        options["callbacks"] = [*(options["callbacks"] or []), *callbacks]
+        options["callbacks"] = [*callbacks, *(options["callbacks"] or [])]
         try:
             return Trainer(**options)
-        except (MisconfigurationException, ValueError, RuntimeError) as error:
+        except (MisconfigurationException, ValueError, RuntimeError, ImportError) as error:
             asked = f"trainer.accelerator={options['accelerator']}, trainer.devices={options['devices']}"
             raise UserError(f"cannot run with {asked}: {str(error).split('. ')[0].strip(' .!')}") from error
 
@@ -160,7 +164,7 @@ class ProjectCLI(LightningCLI):
         Raises:
             UserError: Both are set and differ: the model could not read the clips.
         """
-        model, data = self.config.model.init_args, self.config.data.init_args
+        model, data = self.init_args("model"), self.init_args("data")
         for key in _CLIP_SHAPE:
             if key not in model or key not in data or model[key] == data[key]:
                 continue

@@ -88,7 +88,7 @@ class TrainCLI(ProjectCLI):
 
     def callbacks(self, *, bars: bool) -> list[Callback]:
         """Checkpoints by validation recall where there is a validation, else the last ones; learning rate; progress."""
-        validates = self.config.data.init_args.get("val_annotation") is not None
+        validates = self.init_args("data").get("val_annotation") is not None
         checkpoint = ModelCheckpoint(
             dirpath=self.checkpoints,
             filename="best",

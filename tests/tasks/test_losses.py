@@ -1,0 +1,56 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from vidtldr.models.umt import UMT, UMTSize
+from vidtldr.tasks.losses import _draw, contrastive_loss, matching_loss
+
+
+def test_contrastive_loss_is_symmetric_cross_entropy_when_all_videos_differ() -> None:
+    video, text = (F.normalize(torch.randn(5, 8), dim=-1) for _ in range(2))
+    logits, target = video @ text.t() / 0.07, torch.arange(5)
+    expected = (F.cross_entropy(logits, target) + F.cross_entropy(logits.t(), target)) / 2
+    loss = contrastive_loss(video, text, torch.arange(5), torch.tensor(0.07))
+    torch.testing.assert_close(loss, expected)
+
+
+def test_two_captions_of_one_video_share_the_target() -> None:
+    video = F.normalize(torch.randn(2, 8), dim=-1)
+    repeated, text = video[[0, 0, 1]], video[[0, 0, 1]]
+    same = contrastive_loss(repeated, text, torch.tensor([7, 7, 9]), torch.tensor(0.01))
+    different = contrastive_loss(repeated, text, torch.tensor([7, 8, 9]), torch.tensor(0.01))
+    torch.testing.assert_close(same, different)  # half of the weight each, either way: log 2 a row
+    assert same.item() == pytest.approx(2 / 3 * 0.6931, abs=1e-3)
+
+
+def test_negatives_never_come_from_the_same_video() -> None:
+    identity = torch.tensor([0, 0, 1, 2])
+    same = identity[:, None] == identity[None, :]
+    logits = torch.full((4, 4), -1e9).masked_fill(same, 1e9)  # all of the softmax lies on the forbidden ones
+    for _ in range(50):
+        drawn = _draw(logits, same)
+        assert (identity[drawn] != identity).all()
+
+
+def test_matching_loss_trains_text_video_and_head() -> None:
+    size = UMTSize(
+        width=32,
+        depth=1,
+        num_heads=2,
+        joint_dim=16,
+        text_width=32,
+        text_layers=2,
+        text_heads=2,
+        text_intermediate=32,
+        fusion_layer=1,
+        vocab_size=50,
+        max_positions=10,
+    )
+    model = UMT(size, num_frames=2, image_size=32)
+    tokens, video = model.encode_video(model.normalize(torch.randint(0, 256, (3, 2, 3, 32, 32), dtype=torch.uint8)))
+    mask = torch.ones(3, 4, dtype=torch.long)
+    hidden, text = model.encode_text(torch.randint(5, 50, (3, 4)), mask)
+    loss = matching_loss(model, tokens, hidden, mask, video @ text.t(), torch.arange(3))
+    loss.backward()
+    for module in (model.itm_head, model.vision_encoder.patch_embed.proj, model.text_encoder.embeddings.LayerNorm):
+        assert module.weight.grad.abs().sum() > 0
