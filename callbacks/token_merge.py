@@ -1,8 +1,9 @@
 """Token merging at test time, as a Lightning callback."""
 
-from typing import Any
+from typing import Any, cast
 
 from lightning import Callback, LightningModule, Trainer
+from torch import nn
 
 from vidtldr.merging import Method, apply, build_method, remove
 
@@ -26,19 +27,23 @@ class TokenMergeCallback(Callback):
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Apply the method."""
-        apply(pl_module.vision_encoder, self.method)
+        apply(_vision_encoder(pl_module), self.method)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the method."""
-        remove(pl_module.vision_encoder)
+        remove(_vision_encoder(pl_module))
 
     on_validation_start = on_test_start
     on_validation_end = on_test_end
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave no patched module behind."""
-        remove(pl_module.vision_encoder)
+        remove(_vision_encoder(pl_module))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave no patched module behind, however the run ended."""
-        remove(pl_module.vision_encoder)
+        remove(_vision_encoder(pl_module))
+
+
+def _vision_encoder(pl_module: LightningModule) -> nn.Module:
+    return cast(nn.Module, pl_module.vision_encoder)

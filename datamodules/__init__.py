@@ -8,7 +8,7 @@ from importlib import import_module
 
 _HOMES = {"Demo": ".demo.datamodule", "MSRVTT": ".msrvtt", "MSVD": ".msvd"}
 
-__all__ = ["MSRVTT", "MSVD", "Demo"]  # noqa: F822
+__all__ = ["MSRVTT", "MSVD", "Demo"]
 
 
 def __getattr__(name: str) -> type:

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.helpers.tiny_run import tiny_options, write_msvd, write_vocabulary
 from vidtldr.cli.entry import run
+from vidtldr.models.checkpoint import read_state_dict
 
 CONFIG = """
 model: {class_path: vidtldr.tasks.VideoTextRetrieval, init_args: {warmup_steps: 1, learning_rate: 0.001}}
@@ -34,6 +36,17 @@ def trained(options: list[str], tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_training_leaves_the_best_and_the_last_weights_and_its_config(trained):
     assert {path.name for path in (trained / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert (trained / "config.yaml").is_file()
+
+
+def test_the_exported_weights_are_those_of_the_best_checkpoint_and_can_be_evaluated(trained, options, tmp_path):
+    best = read_state_dict(trained / "checkpoints" / "best.ckpt")
+    exported = read_state_dict(trained / "weights.safetensors")
+    assert {key.removeprefix("model.") for key in best} == set(exported)
+    assert all(torch.equal(best[f"model.{key}"], value) for key, value in exported.items())
+    options = [option for option in options if "_annotation" not in option and not option.endswith("tiny.yaml")]
+    evaluated = [f"--model.checkpoint={trained / 'weights.safetensors'}", "--methods=base", f"--output={tmp_path}"]
+    options[options.index("--config")] = "--config=umt_b_msvd.yaml"
+    assert run("vidtldr.cli.evaluate", [*options, *evaluated]) == 0
 
 
 def test_losses_validation_and_learning_rate_are_logged_from_the_start(trained):

@@ -1,6 +1,7 @@
 """The demo set as a datamodule: MSVD's files, made on first use."""
 
 from pathlib import Path
+from typing import Any
 
 from datamodules.demo.generate import ensure
 from datamodules.msvd import MSVD
@@ -16,7 +17,7 @@ class Demo(MSVD):
         **options: Options of :class:`~datamodules.msvd.MSVD`.
     """
 
-    def __init__(self, root: str = "data/demo", **options: object) -> None:
+    def __init__(self, root: str = "data/demo", **options: Any) -> None:
         super().__init__(root=root, **options)
 
     def prepare_data(self) -> None:

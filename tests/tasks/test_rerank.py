@@ -47,8 +47,8 @@ def _evaluate(folder: Path, method: Method, k: int, **options: object) -> tuple[
         videos.write(part, tokens[part])
     texts.write(torch.arange(_NUM_TEXTS), hidden)
     similarity = text @ video.t()
-    rows = torch.arange(_NUM_VIDEOS)
-    return similarity, rerank(model, similarity, videos, texts, mask, video_rows=rows, k=k, **options)
+    rows = {"video_rows": torch.arange(_NUM_VIDEOS), "text_rows": torch.arange(_NUM_TEXTS)}
+    return similarity, rerank(model, similarity, videos, texts, mask, **rows, k=k, **options)
 
 
 @pytest.mark.parametrize(("case", "method"), [("base", Base()), ("tldr", VidTLDR([20, 10, 5, 0]))])

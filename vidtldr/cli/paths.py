@@ -26,8 +26,11 @@ def find_config(name: str) -> Path:
         for candidate in names:
             if (folder / candidate).is_file():
                 return folder / candidate
-    closest = difflib.get_close_matches(Path(names[0]).name, config_names(), n=1, cutoff=0.5)
-    hint = f"did you mean {closest[0]}?" if closest else f"the shipped ones are {', '.join(config_names()) or 'none'}"
+    stems = [Path(shipped).stem for shipped in config_names()]  # every name ends in .yaml: no likeness to count
+    closest = difflib.get_close_matches(Path(names[0]).stem, stems, n=1, cutoff=0.5)
+    hint = (
+        f"did you mean {closest[0]}.yaml?" if closest else f"the shipped ones are {', '.join(config_names()) or 'none'}"
+    )
     raise UserError(f"no config '{name}' in {Path.cwd()} or {CONFIG_DIR}: {hint}")
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning import Callback
+from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -15,7 +15,9 @@ from vidtldr.cli.entry import user_errors
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 
-_DESCRIPTION = "Fine-tune a video model: checkpoints, the config and a TensorBoard run go to --output."
+_DESCRIPTION = (
+    "Fine-tune a video model: checkpoints, the best weights, the config and a TensorBoard run go to --output."
+)
 _MONITOR = "val_r_mean"
 _LAST = "last"
 
@@ -43,7 +45,9 @@ def main(argv: Sequence[str]) -> None:
     cli.save_config(cli.output)
     with user_errors(BrokenVideoError):
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume_from)
-    print(f"checkpoints in {cli.checkpoints}; tensorboard --logdir {cli.output}")
+    weights = cli.output / "weights.safetensors"
+    module.export_weights(cli.checkpoint_to_keep(trainer), weights)
+    print(f"weights in {weights}; checkpoints in {cli.checkpoints}; tensorboard --logdir {cli.output}")
 
 
 class TrainCLI(ProjectCLI):
@@ -85,6 +89,11 @@ class TrainCLI(ProjectCLI):
         if not path.is_file():
             raise UserError(f"no checkpoint to go on from: {path} does not exist")
         return str(path)
+
+    def checkpoint_to_keep(self, trainer: Trainer) -> Path:
+        """The best checkpoint by validation, or the last one where nothing was validated."""
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        return Path(best) if best else self.checkpoints / f"{_LAST}.ckpt"
 
     def callbacks(self, *, bars: bool) -> list[Callback]:
         """Checkpoints by validation recall where there is a validation, else the last ones; learning rate; progress."""

@@ -145,6 +145,7 @@ class VidTLDR(Method):
         plan = match(view.tokens, r, num_prefix=view.num_prefix)
         if plan is None:
             return None
+        assert view.sharpness is not None  # asked for by needs_sharpness
         weight = saliency(view.sharpness)
         if view.num_prefix:
             weight = F.pad(weight, (view.num_prefix, 0), value=1.0)

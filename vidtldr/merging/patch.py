@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from timm.layers import Attention
@@ -60,13 +61,14 @@ class _MergingBlocks(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         mass: Tensor | None = None
         sources = _SourceMap.identity(x) if self._observer else None
-        for layer, (block, rate) in enumerate(zip(self._modules.values(), self._method.schedule(len(self)))):
+        blocks = cast(list[Block], list(self._modules.values()))
+        for layer, (block, rate) in enumerate(zip(blocks, self._method.schedule(len(blocks)))):
             r = tokens_to_merge(rate, x.shape[1] - self._num_prefix)
             if r == 0 and mass is None:
                 x, reduction, sharp = block(x), None, None  # nothing has merged yet: the block as it is
             else:
                 x, mass, reduction, sharp = _run_block(block, x, mass, self._method, r, self._num_prefix, layer)
-            if sources is not None:
+            if sources is not None and self._observer is not None:
                 sources = sources.follow(reduction)
                 plan, weight = (reduction.plan, reduction.source_weight) if reduction else (None, None)
                 self._observer(LayerRecord(layer, x, mass, plan, sharp, weight, sources.owner, sources.share))
@@ -115,23 +117,23 @@ def apply(model: nn.Module, method: Method, *, observer: Observer | None = None)
     Raises:
         ValueError: The model is not built that way, checkpoints its gradients, or is less deep than the schedule.
     """
-    owner = _owner_of_blocks(model)
+    owner, blocks = _find_blocks(model)
     remove(model)
-    method.schedule(len(owner.blocks))  # raises if it does not fit
+    method.schedule(len(blocks))  # raises if it does not fit
     if getattr(owner, "grad_checkpointing", False):
         raise ValueError("token merging does not run under gradient checkpointing: call set_grad_checkpointing(False)")
-    blocks = owner.blocks
-    blocks._method, blocks._observer = method, observer
-    blocks._num_prefix = getattr(owner, "num_prefix_tokens", 0)
     blocks.__class__ = _MergingBlocks
+    merging_blocks = cast(_MergingBlocks, blocks)
+    merging_blocks._method, merging_blocks._observer = method, observer
+    merging_blocks._num_prefix = getattr(owner, "num_prefix_tokens", 0)
 
 
 def remove(model: nn.Module) -> None:
     """Take the method off; the model is then exactly what it was. Does nothing if none is applied."""
     for module in model.modules():
         if isinstance(module, _MergingBlocks):
-            module.__class__ = nn.Sequential
             del module._method, module._observer, module._num_prefix
+            module.__class__ = nn.Sequential  # type: ignore[assignment]
 
 
 @contextmanager
@@ -148,19 +150,21 @@ def merging(model: nn.Module, method: Method, *, observer: Observer | None = Non
             apply(model, before[0], observer=before[1])
 
 
-def _owner_of_blocks(model: nn.Module) -> nn.Module:
+def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.Sequential]:
+    """The ViT inside a model, and its blocks."""
     owners = [m for m in model.modules() if type(getattr(m, "blocks", None)) in (nn.Sequential, _MergingBlocks)]
     name = type(model).__name__
     if len(owners) != 1:
         raise ValueError(f"{name} holds {len(owners)} nn.Sequential named `blocks`; pass the one ViT to merge in")
-    for layer, block in enumerate(owners[0].blocks._modules.values()):
+    blocks = cast(nn.Sequential, owners[0].blocks)
+    for layer, block in enumerate(blocks._modules.values()):
         attention = type(getattr(block, "attn", None))
         if type(block) is not Block or attention is not Attention:
             raise ValueError(
                 f"layer {layer} of {name} is a {type(block).__name__} with {attention.__name__}; "
                 "merging knows timm's Block with Attention"
             )
-    return owners[0]
+    return owners[0], blocks
 
 
 def _run_block(
@@ -171,7 +175,9 @@ def _run_block(
         warnings.warn(f"r={r} at layer {layer + 1} exceeds half of {x.shape[1]} tokens; {most} merge", stacklevel=2)
     log_mass = mass.log() if mass is not None and method.proportional_attention else None
     want_sharpness = method.needs_sharpness and min(r, most) > 0
-    attended, keys, sharp = _attention(block.attn, block.norm1(x), log_mass, num_prefix if want_sharpness else None)
+    attended, keys, sharp = _attention(
+        cast(Attention, block.attn), block.norm1(x), log_mass, num_prefix if want_sharpness else None
+    )
     x = x + block.drop_path1(block.ls1(attended))
     reduction = method.reduce(LayerView(x, keys, sharp, mass, num_prefix), r) if r else None
     if reduction is not None:

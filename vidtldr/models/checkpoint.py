@@ -6,6 +6,7 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,7 +19,7 @@ StateDict = dict[str, Tensor]
 
 # What official files hold beside tensors: options of the run (VideoMAE, UMT, ViFi-CLIP). A pair maps the name in the
 # file to a class that stands in for it, so that no code of theirs is needed or run.
-_HARMLESS = [
+_HARMLESS: list[Any] = [
     argparse.Namespace,
     (OrderedDict, "utils.easydict.EasyDict"),
     (OrderedDict, "yacs.config.CfgNode"),

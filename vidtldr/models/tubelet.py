@@ -1,5 +1,7 @@
 """Patch embedding and position table of video transformers (UMT, VideoMAE)."""
 
+from typing import Any
+
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -33,7 +35,7 @@ class TubeletEmbed(nn.Module):
         *,
         num_frames: int,
         tubelet_size: int = 1,
-        **_unused: object,  # timm hands every embedding its options for dynamic image sizes
+        **_unused: Any,  # timm hands every embedding its options for dynamic image sizes
     ) -> None:
         super().__init__()
         if img_size % patch_size or num_frames % tubelet_size:
@@ -90,10 +92,12 @@ class VideoTransformer(VisionTransformer):
         **vit_options: Options of ``timm.VisionTransformer``.
     """
 
+    positions: Tensor
+
     def __init__(
-        self, *, num_frames: int, tubelet_size: int = 1, checkpoint_frames: int | None = None, **vit_options: object
+        self, *, num_frames: int, tubelet_size: int = 1, checkpoint_frames: int | None = None, **vit_options: Any
     ) -> None:
-        def embed_layer(**options: object) -> TubeletEmbed:
+        def embed_layer(**options: Any) -> TubeletEmbed:
             return TubeletEmbed(num_frames=num_frames, tubelet_size=tubelet_size, **options)
 
         super().__init__(embed_layer=embed_layer, class_token=False, pos_embed="none", **vit_options)

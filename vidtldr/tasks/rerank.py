@@ -42,6 +42,7 @@ def rerank(
     text_mask: Tensor,
     *,
     video_rows: Tensor,
+    text_rows: Tensor,
     k: int,
     texts_per_batch: int = 64,
     on_video: Callable[[], None] = lambda: None,
@@ -57,6 +58,7 @@ def rerank(
         texts: Hidden states of each text.
         text_mask: Nonzero for real tokens, ``[q, l]``.
         video_rows: Row of ``videos`` for each column of ``similarity``, ``[g]``.
+        text_rows: Row of ``texts`` for each row of ``similarity``, ``[q]``.
         k: Candidates of a query (128 in every released setting).
         texts_per_batch: Texts fused with a video at a time.
         on_video: Called after each video.
@@ -73,7 +75,7 @@ def rerank(
             keys_values = model.text_encoder.project_keys_values(videos.read(row).unsqueeze(0).to(device))
             for part in chosen.split(texts_per_batch):
                 longest = int(lengths[part].max())
-                hidden, mask = texts.read(part)[:, :longest].to(device), text_mask[part, :longest].to(device)
+                hidden, mask = texts.read(text_rows[part])[:, :longest].to(device), text_mask[part, :longest].to(device)
                 logits = model.match_logits(hidden, mask, keys_values=keys_values)
                 scores[part, column] = logits[:, 1].cpu()
         on_video()

@@ -2,22 +2,23 @@
 
 import logging
 import math
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall
 from vidtldr.models.checkpoint import file_sha256
-from vidtldr.models.umt import UMT, UMTTokenizer, load_umt, umt_size
+from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, load_umt, umt_size
+from vidtldr.tasks.encoded import EncodedSet
 from vidtldr.tasks.losses import contrastive_loss, matching_loss
 from vidtldr.tasks.rerank import rerank
 from vidtldr.tasks.stages import Stage
-from vidtldr.tasks.token_store import TokenStore
 
 _log = logging.getLogger(__name__)
 _DIRECTIONS = ("t2v", "v2t")
@@ -76,13 +77,15 @@ class VideoTextRetrieval(LightningModule):
             unused = load_umt(self.model, checkpoint)
             self.checkpoint_sha256 = file_sha256(checkpoint)
             _log.info("%s loaded; %d entries of parts that retrieval does not use left out", checkpoint, len(unused))
-        for direction in _DIRECTIONS:
-            setattr(self, f"recall_{direction}", RetrievalRecall())
-            setattr(self, f"dual_recall_{direction}", RetrievalRecall())
-        self._evaluation: _Evaluation | None = None
+        self.k_test, self.scratch_dir = k_test, scratch_dir
+        self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
+        self.recall = nn.ModuleDict(
+            {prefix + direction: RetrievalRecall() for prefix in ("", "dual_") for direction in _DIRECTIONS}
+        )
+        self._encoded: EncodedSet | None = None
 
     @property
-    def vision_encoder(self) -> torch.nn.Module:
+    def vision_encoder(self) -> UMTVisionEncoder:
         """The ViT that token merging is put on."""
         return self.model.vision_encoder
 
@@ -91,40 +94,53 @@ class VideoTextRetrieval(LightningModule):
         shape = self.vision_encoder.patch_embed.input_shape
         return torch.zeros(1, *shape, device=self.device, dtype=self.model.vision_proj.weight.dtype)
 
+    def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
+        """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
+        load_umt(self.model, checkpoint)
+        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
+        save_file(state, path)
+
     # Evaluation. Loader 0 brings videos, loader 1 texts; their scores meet when both are through.
 
     def on_test_epoch_start(self) -> None:
         """Start with empty stores."""
         videos, texts = self._loaders()
-        self._evaluation = _Evaluation(
-            num_videos=len(videos.dataset), num_texts=len(texts.dataset), scratch_dir=self.hparams.scratch_dir
-        )
+        self._encoded = EncodedSet(len(videos.dataset), len(texts.dataset), self.scratch_dir)
 
     def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
         """Encode a batch of videos (loader 0) or texts (loader 1)."""
-        if dataloader_idx == 0:
-            self._encode_videos(batch)
-        else:
-            self._encode_texts(batch)
+        encoded = self._current()
+        if dataloader_idx == 1:
+            input_ids, mask = self._tokenize(batch["texts"])
+            hidden, features = self.model.encode_text(input_ids, mask)
+            encoded.add_texts(batch["index"], hidden, features, mask, batch["videos"])
+        elif len(batch["index"]):  # not if every video of the batch was broken
+            tokens, features = self.model.encode_video(self.model.normalize(batch["clips"]))
+            encoded.videos.add(batch["index"], tokens, features)
 
     def on_test_epoch_end(self) -> None:
         """Score, re-rank and log recall: re-ranked as ``t2v_r1``, contrastive only as ``dual_t2v_r1``."""
-        self._finish("")
+        self._score("")
 
-    on_validation_epoch_start = on_test_epoch_start
-    validation_step = test_step
+    def on_validation_epoch_start(self) -> None:
+        """As in a test."""
+        self.on_test_epoch_start()
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """As in a test."""
+        self.test_step(batch, batch_idx, dataloader_idx)
 
     def on_validation_epoch_end(self) -> None:
         """As in a test, with names that begin with ``val_``."""
-        self._finish("val_")
+        self._score("val_")
 
     def on_exception(self, exception: BaseException) -> None:
         """Leave no scratch files behind."""
-        self._discard_evaluation()
+        self._discard()
 
     def teardown(self, stage: str) -> None:
         """Leave no scratch files behind."""
-        self._discard_evaluation()
+        self._discard()
 
     def _loaders(self) -> list[Any]:
         loaders = self.trainer.test_dataloaders if self.trainer.testing else self.trainer.val_dataloaders
@@ -132,64 +148,60 @@ class VideoTextRetrieval(LightningModule):
             raise UserError("retrieval needs a datamodule that gives two loaders, of videos and of texts")
         return loaders
 
-    def _encode_videos(self, batch: dict[str, Any]) -> None:
-        if len(batch["index"]) == 0:  # every video of the batch was broken
-            return
-        tokens, features = self.model.encode_video(self.model.normalize(batch["clips"]))
-        self._evaluation.add_videos(batch["index"], tokens, features)
+    def _current(self) -> EncodedSet:
+        if self._encoded is None:
+            raise RuntimeError("no evaluation has started")
+        return self._encoded
 
-    def _encode_texts(self, batch: dict[str, Any]) -> None:
-        input_ids, mask = self.tokenizer(batch["texts"])
-        input_ids, mask = input_ids.to(self.device), mask.to(self.device)
-        hidden, features = self.model.encode_text(input_ids, mask)
-        self._evaluation.add_texts(batch["index"], hidden, mask, features, batch["videos"])
+    def _score(self, prefix: str) -> None:
+        encoded, part = self._current(), self._current().answerable()
+        if not len(part.queries):
+            raise UserError("nothing is left to evaluate: no readable video has a caption")
+        similarity = encoded.texts.features(part.queries) @ encoded.videos.features(part.videos).t()
+        # Hooks, unlike steps, do not run in the trainer's precision of themselves.
+        precision = self.trainer.precision_plugin.forward_context()
+        with precision, Stage(self.trainer, "re-rank", total=len(part.videos)) as stage:
+            scores = rerank(
+                self.model,
+                similarity,
+                encoded.videos.tokens,
+                encoded.texts.tokens,
+                encoded.text_mask(part.queries),
+                video_rows=part.videos,
+                text_rows=part.queries,
+                k=self.k_test,
+                on_video=stage.advance,
+            )
+        self._discard()
+        self._log_recall(prefix, "dual_", similarity, similarity.t(), part.correct)
+        self._log_recall(prefix, "", scores.text_to_video, scores.video_to_text, part.correct)
 
-    def _finish(self, prefix: str) -> None:
-        evaluation, self._evaluation = self._evaluation, None
-        with evaluation.scratch:
-            videos, queries, targets = evaluation.answerable()
-            if not len(videos) or not len(queries):
-                raise UserError("nothing is left to evaluate: no readable video has a caption")
-            similarity = evaluation.text_features[queries] @ evaluation.video_features[videos].t()
-            # Hooks, unlike steps, do not run in the trainer's precision of themselves.
-            precision = self.trainer.precision_plugin.forward_context()
-            with precision, Stage(self.trainer, "re-rank", total=len(videos)) as stage:
-                scores = rerank(
-                    self.model,
-                    similarity,
-                    evaluation.videos,
-                    _Rows(evaluation.texts, queries),
-                    evaluation.text_mask[queries],
-                    video_rows=videos,
-                    k=self.hparams.k_test,
-                    on_video=stage.advance,
-                )
-        self._log_recall(f"{prefix}dual_", "dual_recall_", similarity, similarity.t(), targets)
-        self._log_recall(prefix, "recall_", scores.text_to_video, scores.video_to_text, targets)
-
-    def _log_recall(self, prefix: str, metric: str, t2v: Tensor, v2t: Tensor, targets: Tensor) -> None:
+    def _log_recall(self, prefix: str, kind: str, t2v: Tensor, v2t: Tensor, correct: Tensor) -> None:
         means = []
-        for direction, scores, correct in zip(_DIRECTIONS, (t2v, v2t), (targets, targets.t())):
-            recall = getattr(self, metric + direction)
-            has_answer = correct.any(dim=1)  # a video without captions is a distractor, not a query
-            recall.update(scores[has_answer].to(self.device), correct[has_answer].to(self.device))
+        for direction, scores, targets in zip(_DIRECTIONS, (t2v, v2t), (correct, correct.t())):
+            recall = cast(RetrievalRecall, self.recall[kind + direction])
+            has_answer = targets.any(dim=1)  # a video without captions is a distractor, not a query
+            recall.update(scores[has_answer].to(self.device), targets[has_answer].to(self.device))
             values = recall.compute()
             recall.reset()
-            self.log_dict({f"{prefix}{direction}_{name}": value.float() for name, value in values.items()})
+            self.log_dict({f"{prefix}{kind}{direction}_{name}": value.float() for name, value in values.items()})
             means.append(values["mean"])
-        self.log(f"{prefix}r_mean", torch.stack(means).mean().float())
+        self.log(f"{prefix}{kind}r_mean", torch.stack(means).mean().float())
 
-    def _discard_evaluation(self) -> None:
-        if self._evaluation is not None:
-            self._evaluation.scratch.cleanup()
-            self._evaluation = None
+    def _discard(self) -> None:
+        if self._encoded is not None:
+            self._encoded.scratch.cleanup()
+            self._encoded = None
+
+    def _tokenize(self, texts: list[str], **options: bool) -> tuple[Tensor, Tensor]:
+        input_ids, mask = self.tokenizer(texts, **options)
+        return input_ids.to(self.device), mask.to(self.device)
 
     # Fine-tuning.
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Contrastive and matching loss of a batch, equally weighted."""
-        input_ids, mask = self.tokenizer(batch["texts"], pad_to_longest=True)
-        input_ids, mask = input_ids.to(self.device), mask.to(self.device)
+        input_ids, mask = self._tokenize(batch["texts"], pad_to_longest=True)
         tokens, video = self.model.encode_video(self.model.normalize(batch["clips"]))
         hidden, text = self.model.encode_text(input_ids, mask)
         with torch.no_grad():
@@ -201,16 +213,16 @@ class VideoTextRetrieval(LightningModule):
         self.log_dict(losses, prog_bar=True, batch_size=len(video))
         return contrastive + matching
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW, no decay on biases, norms and the temperature; linear warm-up, then a cosine down to 1 %."""
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         others = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [
-            {"params": matrices, "weight_decay": self.hparams.weight_decay},
+            {"params": matrices, "weight_decay": self.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.hparams.learning_rate, betas=(0.9, 0.999))
-        total, warmup = int(self.trainer.estimated_stepping_batches), self.hparams.warmup_steps
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.999))
+        total, warmup = int(self.trainer.estimated_stepping_batches), self.warmup_steps
 
         def factor(step: int) -> float:
             if step < warmup:
@@ -220,63 +232,3 @@ class VideoTextRetrieval(LightningModule):
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-class _Evaluation:
-    """What one pass over videos and texts leaves behind for scoring."""
-
-    def __init__(self, num_videos: int, num_texts: int, scratch_dir: str | None) -> None:
-        self.scratch = tempfile.TemporaryDirectory(prefix="vidtldr-", dir=scratch_dir)
-        folder = Path(self.scratch.name)
-        self.videos = TokenStore(folder / "videos", num_videos)
-        self.texts = TokenStore(folder / "texts", num_texts)
-        self.video_features: Tensor | None = None
-        self.text_features: Tensor | None = None
-        self.text_mask: Tensor | None = None
-        self._has_video = torch.zeros(num_videos, dtype=torch.bool)
-        self._correct: list[list[int]] = [[] for _ in range(num_texts)]
-
-    def add_videos(self, index: Tensor, tokens: Tensor, features: Tensor) -> None:
-        index, features = index.cpu(), features.cpu()
-        if self.video_features is None:
-            self.video_features = features.new_zeros(self.videos.rows, features.shape[1])
-        self.video_features[index] = features
-        self._has_video[index] = True
-        self.videos.write(index, tokens)
-
-    def add_texts(
-        self, index: Tensor, hidden: Tensor, mask: Tensor, features: Tensor, correct: list[list[int]]
-    ) -> None:
-        index, features, mask = index.cpu(), features.cpu(), mask.cpu()
-        if self.text_features is None:
-            self.text_features = features.new_zeros(self.texts.rows, features.shape[1])
-            self.text_mask = mask.new_zeros(self.texts.rows, mask.shape[1])
-        self.text_features[index] = features
-        self.text_mask[index] = mask
-        self.texts.write(index, hidden)
-        for row, videos in zip(index.tolist(), correct):
-            self._correct[row] = videos
-
-    def answerable(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows of the videos that were read, rows of the texts that have one of them, and which pairs are correct.
-
-        Returns:
-            ``[g]``, ``[q]`` and ``[q, g]`` bool. A video without a caption stays in the gallery as a distractor.
-        """
-        correct = torch.zeros(self.texts.rows, self.videos.rows, dtype=torch.bool)
-        for row, videos in enumerate(self._correct):
-            correct[row, videos] = True
-        videos = self._has_video.nonzero().squeeze(1)
-        correct = correct[:, videos]
-        queries = correct.any(dim=1).nonzero().squeeze(1)
-        return videos, queries, correct[queries]
-
-
-class _Rows:
-    """Some rows of a store, counted from 0."""
-
-    def __init__(self, store: TokenStore, rows: Tensor) -> None:
-        self._store, self._rows = store, rows
-
-    def read(self, index: Tensor) -> Tensor:
-        return self._store.read(self._rows[index])

@@ -1,6 +1,7 @@
 """Long loops inside a task, made visible to the callbacks that show progress."""
 
 from types import TracebackType
+from typing import Any
 
 from lightning import Trainer
 
@@ -17,7 +18,8 @@ class Stage:
     """
 
     def __init__(self, trainer: Trainer, name: str, total: int) -> None:
-        self._listeners = [callback for callback in trainer.callbacks if hasattr(callback, "on_stage_start")]
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        self._listeners = [callback for callback in callbacks if hasattr(callback, "on_stage_start")]
         self._name, self._total = name, total
 
     def __enter__(self) -> "Stage":

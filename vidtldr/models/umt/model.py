@@ -88,6 +88,8 @@ class UMT(nn.Module):
     Shapes: b clips, t frames, n video tokens, l text tokens, d channels, e joint channels.
     """
 
+    mean: Tensor
+    std: Tensor
     MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, in every released setting
 
     def __init__(

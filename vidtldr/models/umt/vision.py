@@ -51,7 +51,7 @@ class UMTVisionEncoder(VideoTransformer):
         )
         self.fc_norm = nn.LayerNorm(width, eps=1e-6) if pool_norm else nn.Identity()
 
-    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Encode normalised clips.
 
         Args:
