@@ -54,3 +54,16 @@ def test_matching_loss_trains_text_video_and_head() -> None:
     loss.backward()
     for module in (model.itm_head, model.vision_encoder.patch_embed.proj, model.text_encoder.embeddings.LayerNorm):
         assert module.weight.grad.abs().sum() > 0
+
+
+def test_easy_negatives_ignore_the_similarity(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("vidtldr.tasks.losses._draw", lambda logits, same: asked.append(logits) or torch.tensor([1, 0]))
+    model = type("Model", (), {"match_logits": staticmethod(lambda texts, masks, video_tokens: torch.zeros(6, 2))})()
+    similarity, identity = torch.randn(2, 2), torch.arange(2)
+    tokens, hidden, mask = torch.zeros(2, 3, 4), torch.zeros(2, 3, 4), torch.ones(2, 3)
+    for hard in (True, False):
+        matching_loss(model, tokens, hidden, mask, similarity, identity, hard_negatives=hard)
+    hard_rows, easy_rows = asked[0], asked[2]
+    assert torch.equal(hard_rows, similarity)
+    assert (easy_rows == easy_rows[0, 0]).all()

@@ -23,11 +23,18 @@ def contrastive_loss(video: Tensor, text: Tensor, identity: Tensor, temperature:
 
 
 def matching_loss(
-    model: UMT, tokens: Tensor, hidden: Tensor, mask: Tensor, similarity: Tensor, identity: Tensor
+    model: UMT,
+    tokens: Tensor,
+    hidden: Tensor,
+    mask: Tensor,
+    similarity: Tensor,
+    identity: Tensor,
+    *,
+    hard_negatives: bool = True,
 ) -> Tensor:
-    """Binary matching of each true pair against one hard negative text and one hard negative video.
+    """Binary matching of each true pair against one negative text and one negative video.
 
-    Negatives are drawn with the probability that the contrastive head gives them, never from the same video.
+    Negatives are never from the same video.
 
     Args:
         model: Fuses and classifies.
@@ -36,8 +43,11 @@ def matching_loss(
         mask: Nonzero for real text tokens, ``[b, l]``.
         similarity: Contrastive logits, videos by texts, ``[b, b]``.
         identity: Which video each pair belongs to, ``[b]``; at least two different ones.
+        hard_negatives: Draw negatives with the probability that the contrastive head gives them (UMT's choice)
+            instead of evenly. A fusion encoder with random weights learns nothing from hard ones.
     """
     with torch.no_grad():
+        similarity = similarity if hard_negatives else torch.zeros_like(similarity)
         same = identity[:, None] == identity[None, :]
         negative_text = _draw(similarity, same)
         negative_video = _draw(similarity.t(), same)

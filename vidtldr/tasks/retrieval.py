@@ -39,6 +39,8 @@ class VideoTextRetrieval(LightningModule):
         learning_rate: Peak learning rate.
         weight_decay: AdamW's, on matrices only.
         warmup_steps: Steps over which the learning rate rises, before it falls along a cosine.
+        hard_negatives: Match against negatives that the contrastive head finds likely, as UMT's fine-tuning does; a
+            fusion encoder that starts from random weights needs easy ones first.
         drop_path: Stochastic depth of the vision encoder while training.
         dropout: Dropout of the text encoder while training.
         scratch_dir: Folder for token features during an evaluation (several GB for large sets); None means the
@@ -58,6 +60,7 @@ class VideoTextRetrieval(LightningModule):
         learning_rate: float = 1e-5,
         weight_decay: float = 0.02,
         warmup_steps: int = 500,
+        hard_negatives: bool = True,
         drop_path: float = 0.1,
         dropout: float = 0.1,
         scratch_dir: str | None = None,
@@ -77,7 +80,7 @@ class VideoTextRetrieval(LightningModule):
             unused = load_umt(self.model, checkpoint)
             self.checkpoint_sha256 = file_sha256(checkpoint)
             _log.info("%s loaded; %d entries of parts that retrieval does not use left out", checkpoint, len(unused))
-        self.k_test, self.scratch_dir = k_test, scratch_dir
+        self.k_test, self.scratch_dir, self.hard_negatives = k_test, scratch_dir, hard_negatives
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self.recall = nn.ModuleDict(
             {prefix + direction: RetrievalRecall() for prefix in ("", "dual_") for direction in _DIRECTIONS}
@@ -208,7 +211,9 @@ class VideoTextRetrieval(LightningModule):
             self.model.temp.clamp_(0.001, 0.5)
         contrastive = contrastive_loss(video, text, batch["index"], self.model.temp)
         similarity = video @ text.t() / self.model.temp
-        matching = matching_loss(self.model, tokens, hidden, mask, similarity, batch["index"])
+        matching = matching_loss(
+            self.model, tokens, hidden, mask, similarity, batch["index"], hard_negatives=self.hard_negatives
+        )
         losses = {"train/contrastive": contrastive, "train/matching": matching}
         self.log_dict(losses, prog_bar=True, batch_size=len(video))
         return contrastive + matching
