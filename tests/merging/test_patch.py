@@ -234,4 +234,4 @@ def test_what_cannot_be_patched_is_refused() -> None:
 def test_a_path_around_the_merging_is_an_error_and_not_an_unmerged_result() -> None:
     model = _small_vit()
     with merging(model, ToMe(3)), pytest.raises(RuntimeError, match="walks through its blocks one by one"):
-        model.forward_features(torch.randn(1, 3, 32, 32), attn_mask=torch.zeros(17, 17))
+        model.forward_intermediates(torch.randn(1, 3, 32, 32))

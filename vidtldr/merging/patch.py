@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from timm.layers import Attention
-from timm.models.vision_transformer import Block
+from timm.models.vision_transformer import Attention, Block
 from torch import Tensor, nn
 
 from vidtldr.merging.attention import attend
@@ -76,7 +75,7 @@ class _MergingBlocks(nn.Sequential):
 
     def __iter__(self) -> Iterator[nn.Module]:
         raise RuntimeError(
-            f"{self._method.name} is applied, but this model walks through its blocks one by one (an attention mask or "
+            "token merging is applied, but this model walks through its blocks one by one (an attention mask or "
             "intermediate features were asked for), which would run them unmerged"
         )
 
@@ -189,7 +188,7 @@ def _run_block(
 def _attention(
     attn: Attention, x: Tensor, log_mass: Tensor | None, sharpness_from: int | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What ``timm.layers.Attention.forward`` does, through :func:`attend`; also returns keys and sharpness."""
+    """What timm's ``Attention.forward`` does, through :func:`attend`; also returns keys and sharpness."""
     batch, num_tokens, _ = x.shape
     query, key, value = attn.qkv(x).reshape(batch, num_tokens, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
     query, key = attn.q_norm(query), attn.k_norm(key)

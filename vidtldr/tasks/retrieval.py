@@ -17,6 +17,7 @@ from vidtldr.models.checkpoint import file_sha256
 from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, load_umt, umt_size
 from vidtldr.tasks.encoded import EncodedSet
 from vidtldr.tasks.losses import contrastive_loss, matching_loss
+from vidtldr.tasks.masked_words import MaskedWordHead, masked_word_loss
 from vidtldr.tasks.rerank import rerank
 from vidtldr.tasks.stages import Stage
 
@@ -39,6 +40,7 @@ class VideoTextRetrieval(LightningModule):
         learning_rate: Peak learning rate.
         weight_decay: AdamW's, on matrices only.
         warmup_steps: Steps over which the learning rate rises, before it falls along a cosine.
+        guess_words: Also guess masked words of a caption from its video, as UMT's pre-training does.
         hard_negatives: Match against negatives that the contrastive head finds likely, as UMT's fine-tuning does; a
             fusion encoder that starts from random weights needs easy ones first.
         drop_path: Stochastic depth of the vision encoder while training.
@@ -60,6 +62,7 @@ class VideoTextRetrieval(LightningModule):
         learning_rate: float = 1e-5,
         weight_decay: float = 0.02,
         warmup_steps: int = 500,
+        guess_words: bool = False,
         hard_negatives: bool = True,
         drop_path: float = 0.1,
         dropout: float = 0.1,
@@ -75,6 +78,7 @@ class VideoTextRetrieval(LightningModule):
                 f"{sizes.vocab_size}"
             )
         self.model = UMT(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
+        self.word_head = MaskedWordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
         self.checkpoint_sha256: str | None = None
         if checkpoint is not None:
             unused = load_umt(self.model, checkpoint)
@@ -203,7 +207,7 @@ class VideoTextRetrieval(LightningModule):
     # Fine-tuning.
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Contrastive and matching loss of a batch, equally weighted."""
+        """Contrastive, matching and (if asked for) word-guessing loss of a batch, equally weighted."""
         input_ids, mask = self._tokenize(batch["texts"], pad_to_longest=True)
         tokens, video = self.model.encode_video(self.model.normalize(batch["clips"]))
         hidden, text = self.model.encode_text(input_ids, mask)
@@ -215,13 +219,17 @@ class VideoTextRetrieval(LightningModule):
             self.model, tokens, hidden, mask, similarity, batch["index"], hard_negatives=self.hard_negatives
         )
         losses = {"train/contrastive": contrastive, "train/matching": matching}
+        if self.word_head is not None:
+            losses["train/words"] = masked_word_loss(
+                self.model, self.word_head, self.tokenizer, tokens, input_ids, mask
+            )
         self.log_dict(losses, prog_bar=True, batch_size=len(video))
-        return contrastive + matching
+        return torch.stack(list(losses.values())).sum()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW, no decay on biases, norms and the temperature; linear warm-up, then a cosine down to 1 %."""
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        others = [p for p in self.model.parameters() if p.ndim <= 1]
+        matrices = [p for p in self.parameters() if p.ndim > 1]
+        others = [p for p in self.parameters() if p.ndim <= 1]
         groups = [
             {"params": matrices, "weight_decay": self.weight_decay},
             {"params": others, "weight_decay": 0.0},

@@ -48,7 +48,7 @@ def convert_umt(state: StateDict) -> tuple[StateDict, list[str]]:
     by this project pass through unchanged.
     """
     if any(key.startswith("model.") for key in state):  # a Lightning checkpoint of the task
-        state = {key.removeprefix("model."): value for key, value in state.items()}
+        state = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
     converted, unused = {}, []
     for key, value in state.items():
         if _UNUSED.match(key):

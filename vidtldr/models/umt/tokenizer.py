@@ -44,7 +44,9 @@ class UMTTokenizer:
         if missing:
             raise UserError(f"{path} is no vocabulary of BERT: it lacks {', '.join(missing)}")
         self.vocab_size = max(token_ids.values()) + 1
-        self.pad_id, self.cls_id, self.sep_id = (token_ids[token] for token in ("[PAD]", "[CLS]", "[SEP]"))
+        self.pad_id, self.cls_id, self.sep_id, self.mask_id = (
+            token_ids[token] for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
+        )
         self._tokenizer = _word_piece(token_ids)
 
     def __call__(

@@ -1,0 +1,58 @@
+"""Guessing masked words from the video: the third objective of UMT's pre-training."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidtldr.models.umt import UMT, UMTTokenizer
+
+MASKED_SHARE = 0.5  # of the word pieces, as in UMT's pre-training
+
+
+class MaskedWordHead(nn.Module):
+    """BERT's word-guessing head; its output matrix is the word table of the text encoder.
+
+    Args:
+        width: Channels of a text token.
+        vocab_size: Word pieces.
+    """
+
+    def __init__(self, width: int, vocab_size: int) -> None:
+        super().__init__()
+        self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width, eps=1e-12))
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, hidden: Tensor, word_table: Tensor) -> Tensor:
+        """Logits ``[k, v]`` of tokens ``[k, d]`` over the word table ``[v, d]``."""
+        return F.linear(self.transform(hidden), word_table, self.bias)
+
+
+def mask_words(input_ids: Tensor, mask: Tensor, mask_id: int) -> tuple[Tensor, Tensor]:
+    """Hide a random half of each text's word pieces, ``[CLS]`` and padding excepted.
+
+    Returns:
+        Token numbers with ``[MASK]`` in the hidden places, and which those are (bool), both ``[b, l]``.
+    """
+    hidden = (torch.rand(input_ids.shape, device=input_ids.device) < MASKED_SHARE) & mask.bool()
+    hidden[:, 0] = False
+    return input_ids.masked_fill(hidden, mask_id), hidden
+
+
+def masked_word_loss(
+    model: UMT, head: MaskedWordHead, tokenizer: UMTTokenizer, video_tokens: Tensor, input_ids: Tensor, mask: Tensor
+) -> Tensor:
+    """Cross-entropy of the hidden words, given the rest of the text and its video.
+
+    Args:
+        model: Encodes and fuses.
+        head: Guesses.
+        tokenizer: Knows ``[MASK]``.
+        video_tokens: Tokens of each text's video, ``[b, n, d]``.
+        input_ids: Word pieces, ``[b, l]``.
+        mask: Nonzero for real ones, ``[b, l]``.
+    """
+    masked_ids, hidden = mask_words(input_ids, mask, tokenizer.mask_id)
+    text = model.text_encoder.encode_text(masked_ids, mask)
+    fused = model.text_encoder.fuse(text, mask, video_tokens)
+    logits = head(fused[hidden], model.text_encoder.embeddings.word_embeddings.weight)
+    return F.cross_entropy(logits.float(), input_ids[hidden]) if hidden.any() else logits.sum()
