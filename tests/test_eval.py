@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,22 @@ def test_saved_config_gives_the_same_numbers_again(finished, tmp_path):
     first = json.loads((folder / "results.json").read_text())
     for name, method in first["methods"].items():
         assert again["methods"][name]["metrics"] == method["metrics"]
+
+
+def test_msrvtt_is_evaluated_from_its_original_files(options, workshop, tmp_path):
+    videos = tmp_path / "msrvtt" / "videos" / "all"
+    videos.mkdir(parents=True)
+    rows = ["key,vid_key,video_id,sentence"]
+    for number, clip in enumerate(sorted((workshop / "msvd" / "YouTubeClips").iterdir())):
+        shutil.copy(clip, videos / f"video{7020 + number}.mp4")
+        rows.append(f"ret{number},msr{7020 + number},video{7020 + number},a red shape moves slowly")
+    (tmp_path / "msrvtt" / "MSRVTT_JSFUSION_test.csv").write_text("\n".join(rows) + "\n")
+    config = ["--config", "umt_b_msrvtt.yaml", f"--data.root={tmp_path / 'msrvtt'}", "--methods=vidtldr"]
+    others = [word for word in options[2:] if not word.startswith("--data.root")]
+    results = evaluate([*others, *config], tmp_path / "out")["methods"]["vidtldr"]
+    assert results["metrics_over_videos"] == "7 of 7"
+    # Every video has the same caption: equal scores rank in the order of the gallery, so one text in seven hits.
+    assert results["metrics"]["t2v_r1"] == pytest.approx(100 / 7, abs=1e-4)
 
 
 # What can be chosen
