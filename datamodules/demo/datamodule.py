@@ -1,9 +1,9 @@
 """The demo set as a datamodule: MSVD's files, made on first use."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from datamodules.demo.generate import ensure
+from datamodules.demo.generate import SPLITS, ensure
 from datamodules.msvd import MSVD
 
 
@@ -16,6 +16,8 @@ class Demo(MSVD):
         root: Folder of the dataset; created if need be.
         **options: Options of :class:`~datamodules.msvd.MSVD`.
     """
+
+    test_videos: ClassVar = SPLITS["test"].num_videos
 
     def __init__(self, root: str = "data/demo", **options: Any) -> None:
         super().__init__(root=root, **options)
