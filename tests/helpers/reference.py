@@ -9,6 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vidtldr.models.umt import UMTSize
+
+UMT_TINY_SIZE = UMTSize(
+    width=64,
+    depth=4,
+    num_heads=4,
+    joint_dim=32,
+    text_width=64,
+    text_layers=4,
+    text_heads=4,
+    text_intermediate=128,
+    fusion_layer=2,
+    vocab_size=200,
+    max_positions=48,
+)
+"""Size of the model in ``umt_tiny_retrieval``; it takes 4 frames of 64 px."""
+
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 

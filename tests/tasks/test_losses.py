@@ -2,7 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vidtldr.models.umt import UMT, UMTSize
+from tests.helpers.tiny_run import IMAGE_SIZE, NUM_FRAMES, SIZE
+from vidtldr.models.umt import UMT, umt_size
 from vidtldr.tasks.losses import _draw, contrastive_loss, matching_loss
 
 
@@ -33,23 +34,12 @@ def test_negatives_never_come_from_the_same_video() -> None:
 
 
 def test_matching_loss_trains_text_video_and_head() -> None:
-    size = UMTSize(
-        width=32,
-        depth=1,
-        num_heads=2,
-        joint_dim=16,
-        text_width=32,
-        text_layers=2,
-        text_heads=2,
-        text_intermediate=32,
-        fusion_layer=1,
-        vocab_size=50,
-        max_positions=10,
+    model = UMT(umt_size("umt_b", SIZE), num_frames=NUM_FRAMES, image_size=IMAGE_SIZE)
+    tokens, video = model.encode_video(
+        model.normalize(torch.randint(0, 256, (3, NUM_FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8))
     )
-    model = UMT(size, num_frames=2, image_size=32)
-    tokens, video = model.encode_video(model.normalize(torch.randint(0, 256, (3, 2, 3, 32, 32), dtype=torch.uint8)))
     mask = torch.ones(3, 4, dtype=torch.long)
-    hidden, text = model.encode_text(torch.randint(5, 50, (3, 4)), mask)
+    hidden, text = model.encode_text(torch.randint(5, 15, (3, 4)), mask)
     loss = matching_loss(model, tokens, hidden, mask, video @ text.t(), torch.arange(3))
     loss.backward()
     for module in (model.itm_head, model.vision_encoder.patch_embed.proj, model.text_encoder.embeddings.LayerNorm):

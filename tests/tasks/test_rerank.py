@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.helpers.reference import load, tensor, weights
+from tests.helpers.reference import UMT_TINY_SIZE, load, tensor, weights
 from vidtldr.merging import Base, Method, VidTLDR, merging
 from vidtldr.metrics.retrieval import RetrievalRecall
-from vidtldr.models.umt import UMT, UMTSize
+from vidtldr.models.umt import UMT
 from vidtldr.models.umt.checkpoint import convert_umt
 from vidtldr.tasks.rerank import UNSCORED, Reranked, candidates, rerank
 from vidtldr.tasks.token_store import TokenStore
@@ -19,20 +19,7 @@ _NUM_VIDEOS, _NUM_TEXTS = 6, 8
 
 
 def _model() -> UMT:
-    size = UMTSize(
-        width=64,
-        depth=4,
-        num_heads=4,
-        joint_dim=32,
-        text_width=64,
-        text_layers=4,
-        text_heads=4,
-        text_intermediate=128,
-        fusion_layer=2,
-        vocab_size=200,
-        max_positions=48,
-    )
-    model = UMT(size, num_frames=4, image_size=64)
+    model = UMT(UMT_TINY_SIZE, num_frames=4, image_size=64)
     model.load_state_dict(convert_umt(dict(weights(_TINY)))[0])
     return model.eval()
 

@@ -10,29 +10,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.helpers.reference import load, tensor, weights
+from tests.helpers.reference import UMT_TINY_SIZE, load, tensor, weights
 from vidtldr.errors import UserError
 from vidtldr.merging import Base, Method, VidTLDR, merging
-from vidtldr.models.umt import UMT, UMT_SIZES, UMTSize, load_umt, umt_size
+from vidtldr.models.umt import UMT, UMT_SIZES, load_umt, umt_size
 
 _TINY = load("umt_tiny_retrieval")
-_SIZE = UMTSize(
-    width=64,
-    depth=4,
-    num_heads=4,
-    joint_dim=32,
-    text_width=64,
-    text_layers=4,
-    text_heads=4,
-    text_intermediate=128,
-    fusion_layer=2,
-    vocab_size=200,
-    max_positions=48,
-)
 
 
 def _model() -> UMT:
-    return UMT(_SIZE, num_frames=4, image_size=64).eval()
+    return UMT(UMT_TINY_SIZE, num_frames=4, image_size=64).eval()
 
 
 def _official() -> dict[str, Tensor]:
