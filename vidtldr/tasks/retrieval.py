@@ -180,8 +180,8 @@ class VideoTextRetrieval(LightningModule):
                 on_video=stage.advance,
             )
         self._discard()
-        self._log_recall(prefix, "dual_", similarity, similarity.t(), part.correct)
         self._log_recall(prefix, "", scores.text_to_video, scores.video_to_text, part.correct)
+        self._log_recall(prefix, "dual_", similarity, similarity.t(), part.correct)
 
     def _log_recall(self, prefix: str, kind: str, t2v: Tensor, v2t: Tensor, correct: Tensor) -> None:
         means = []
