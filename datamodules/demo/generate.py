@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from rich.console import Console
+from rich.progress import track
 
 from datamodules.demo.captions import make_captions
 from datamodules.demo.render import render
@@ -190,14 +192,8 @@ def _report(done: Iterable[int], split: str, root: Path, total: int) -> Iterator
     """Pass ``done`` on and show its progress on stderr: a bar on a terminal, else one line with an estimate."""
     text = f"generating {total} demo videos ({split}) into {root}"
     if sys.stderr.isatty():
-        try:
-            from rich.console import Console
-            from rich.progress import track as progress_bar
-        except ImportError:  # rich is a convenience; the plain line below says the same
-            pass
-        else:
-            yield from progress_bar(done, description=text, total=total, console=Console(stderr=True))
-            return
+        yield from track(done, description=text, total=total, console=Console(stderr=True))
+        return
     started = time.monotonic()
     for count, index in enumerate(done, start=1):
         if count == min(_VIDEOS_BEFORE_ESTIMATE, total):

@@ -41,12 +41,8 @@ def main(argv: Sequence[str]) -> None:
     cli = EvalCLI(argv)
     methods = build_methods(cli.config.methods, cli.config.chosen_methods)
     cli.check_trainer()
-    with user_errors(ValueError, OSError):
-        datamodule = cli.build("data")
-        datamodule.prepare_data()
-        datamodule.setup("test")
-    with user_errors(ValueError):
-        module = cli.build("model")
+    datamodule = cli.build_data("test")
+    module = cli.build_model()
     check_methods_fit(module, methods)
     if cli.init_args("model").get("checkpoint") is None:
         _log.warning("no checkpoint given (--model.checkpoint FILE): the weights are random")

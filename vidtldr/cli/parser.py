@@ -118,6 +118,27 @@ class ProjectCLI(LightningCLI):
             original = _behind_jsonargparse(error)
             raise original from original.__cause__
 
+    def build_data(self, stage: str) -> LightningDataModule:
+        """Instantiate the data and find all files of a stage, ``test`` or ``fit``; comes before the model.
+
+        Raises:
+            UserError: What the user gave cannot be read.
+        """
+        with user_errors(ValueError, OSError):
+            datamodule = self.build("data")
+            datamodule.prepare_data()
+            datamodule.setup(stage)
+        return datamodule
+
+    def build_model(self) -> LightningModule:
+        """Instantiate the model with its weights.
+
+        Raises:
+            UserError: An option or the checkpoint does not fit.
+        """
+        with user_errors(ValueError):
+            return self.build("model")
+
     def new_trainer(self, callbacks: Sequence[Callback] = (), **overrides: Any) -> Trainer:
         """A Trainer with the config's options, save for those that the command decides.
 

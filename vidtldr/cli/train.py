@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
@@ -30,12 +31,8 @@ def main(argv: Sequence[str]) -> None:
     """
     cli = TrainCLI(argv)
     resume_from = cli.resume_from()
-    with user_errors(ValueError, OSError):
-        datamodule = cli.build("data")
-        datamodule.prepare_data()
-        datamodule.setup("fit")
-    with user_errors(ValueError):
-        module = cli.build("model")
+    datamodule = cli.build_data("fit")
+    module: Any = cli.build_model()
     progress = sys.stderr.isatty()
     trainer = cli.new_trainer(
         cli.callbacks(bars=progress),

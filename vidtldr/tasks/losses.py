@@ -7,16 +7,13 @@ from torch import Tensor
 from vidtldr.models.umt import UMT
 
 
-def contrastive_loss(video: Tensor, text: Tensor, identity: Tensor, temperature: Tensor) -> Tensor:
+def contrastive_loss(logits: Tensor, identity: Tensor) -> Tensor:
     """Symmetric cross-entropy over a batch; pairs of the same video share the target equally.
 
     Args:
-        video: Features of length 1, ``[b, e]``.
-        text: Features of length 1, ``[b, e]``.
+        logits: Cosine similarity over temperature, videos by texts, ``[b, b]``.
         identity: Which video each pair belongs to, ``[b]``.
-        temperature: Scalar, > 0.
     """
-    logits = video @ text.t() / temperature
     target = (identity[:, None] == identity[None, :]).float()
     target = target / target.sum(dim=1, keepdim=True)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.t(), target)) / 2

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vidtldr.models.umt import UMT, UMTTokenizer
+from vidtldr.models.umt import UMT
 
 MASKED_SHARE = 0.5  # of the word pieces, as in UMT's pre-training
 
@@ -39,19 +39,19 @@ def mask_words(input_ids: Tensor, mask: Tensor, mask_id: int) -> tuple[Tensor, T
 
 
 def masked_word_loss(
-    model: UMT, head: MaskedWordHead, tokenizer: UMTTokenizer, video_tokens: Tensor, input_ids: Tensor, mask: Tensor
+    model: UMT, head: MaskedWordHead, video_tokens: Tensor, input_ids: Tensor, mask: Tensor, mask_id: int
 ) -> Tensor:
     """Cross-entropy of the hidden words, given the rest of the text and its video.
 
     Args:
         model: Encodes and fuses.
         head: Guesses.
-        tokenizer: Knows ``[MASK]``.
         video_tokens: Tokens of each text's video, ``[b, n, d]``.
         input_ids: Word pieces, ``[b, l]``.
         mask: Nonzero for real ones, ``[b, l]``.
+        mask_id: Number of ``[MASK]``.
     """
-    masked_ids, hidden = mask_words(input_ids, mask, tokenizer.mask_id)
+    masked_ids, hidden = mask_words(input_ids, mask, mask_id)
     text = model.text_encoder.encode_text(masked_ids, mask)
     fused = model.text_encoder.fuse(text, mask, video_tokens)
     logits = head(fused[hidden], model.text_encoder.embeddings.word_embeddings.weight)

@@ -213,16 +213,15 @@ class VideoTextRetrieval(LightningModule):
         hidden, text = self.model.encode_text(input_ids, mask)
         with torch.no_grad():
             self.model.temp.clamp_(0.001, 0.5)
-        contrastive = contrastive_loss(video, text, batch["index"], self.model.temp)
         similarity = video @ text.t() / self.model.temp
+        contrastive = contrastive_loss(similarity, batch["index"])
         matching = matching_loss(
             self.model, tokens, hidden, mask, similarity, batch["index"], hard_negatives=self.hard_negatives
         )
         losses = {"train/contrastive": contrastive, "train/matching": matching}
         if self.word_head is not None:
-            losses["train/words"] = masked_word_loss(
-                self.model, self.word_head, self.tokenizer, tokens, input_ids, mask
-            )
+            mask_id = self.tokenizer.mask_id
+            losses["train/words"] = masked_word_loss(self.model, self.word_head, tokens, input_ids, mask, mask_id)
         self.log_dict(losses, prog_bar=True, batch_size=len(video))
         return torch.stack(list(losses.values())).sum()
 

@@ -6,19 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.helpers.reference import load, tensor, weights
+from tests.helpers.reference import UMT_TINY_SIZE, load, tensor, weights
 from vidtldr.models.umt.text import BertConfig, BertTextEncoder
 
-TINY = BertConfig(
-    vocab_size=200,
-    hidden_size=64,
-    num_layers=4,
-    num_heads=4,
-    intermediate_size=128,
-    max_positions=48,
-    fusion_layer=2,
-    vision_width=64,
-)
+TINY = UMT_TINY_SIZE.bert_config()
 
 
 def assert_same_states(actual: Tensor, expected: Tensor) -> None:

@@ -43,6 +43,20 @@ class UMTSize:
     vocab_size: int = 30522
     max_positions: int = 512
 
+    def bert_config(self, dropout: float = 0.1) -> BertConfig:
+        """Sizes of the text encoder."""
+        return BertConfig(
+            vocab_size=self.vocab_size,
+            hidden_size=self.text_width,
+            num_layers=self.text_layers,
+            num_heads=self.text_heads,
+            intermediate_size=self.text_intermediate,
+            max_positions=self.max_positions,
+            fusion_layer=self.fusion_layer,
+            vision_width=self.width,
+            dropout=dropout,
+        )
+
 
 UMT_SIZES = {
     "umt_b": UMTSize(),
@@ -111,19 +125,7 @@ class UMT(nn.Module):
             num_heads=size.num_heads,
             drop_path=drop_path,
         )
-        self.text_encoder = BertTextEncoder(
-            BertConfig(
-                vocab_size=size.vocab_size,
-                hidden_size=size.text_width,
-                num_layers=size.text_layers,
-                num_heads=size.text_heads,
-                intermediate_size=size.text_intermediate,
-                max_positions=size.max_positions,
-                fusion_layer=size.fusion_layer,
-                vision_width=size.width,
-                dropout=dropout,
-            )
-        )
+        self.text_encoder = BertTextEncoder(size.bert_config(dropout))
         self.vision_proj = nn.Linear(size.width, size.joint_dim)
         self.text_proj = nn.Linear(size.text_width, size.joint_dim)
         self.itm_head = nn.Linear(size.text_width, 2)
