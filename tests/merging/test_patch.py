@@ -208,6 +208,16 @@ def test_an_inner_method_gives_way_to_the_outer_one_again() -> None:
     assert [r.tokens.shape[1] for r in records] == [15, 13, 11]
 
 
+def test_a_method_that_does_not_fit_leaves_the_one_before_in_place() -> None:
+    model, x = _small_vit(), torch.randn(1, 3, 32, 32)
+    apply(model, ToMe(2))
+    with torch.no_grad():
+        expected = model(x)
+        with pytest.raises(ValueError, match="r lists 4 layers"):
+            apply(model, VidTLDR([1, 1, 1, 1]))
+        assert torch.equal(model(x), expected)
+
+
 def test_too_large_r_merges_half_and_says_so() -> None:
     model = _small_vit()
     records: list[LayerRecord] = []

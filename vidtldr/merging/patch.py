@@ -117,10 +117,10 @@ def apply(model: nn.Module, method: Method, *, observer: Observer | None = None)
         ValueError: The model is not built that way, checkpoints its gradients, or is less deep than the schedule.
     """
     owner, blocks = _find_blocks(model)
-    remove(model)
     method.schedule(len(blocks))  # raises if it does not fit
     if getattr(owner, "grad_checkpointing", False):
         raise ValueError("token merging does not run under gradient checkpointing: call set_grad_checkpointing(False)")
+    remove(model)
     blocks.__class__ = _MergingBlocks
     merging_blocks = cast(_MergingBlocks, blocks)
     merging_blocks._method, merging_blocks._observer = method, observer
