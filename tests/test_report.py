@@ -53,8 +53,8 @@ THREE = (
 )
 
 
-def drawn(run: RunRecord) -> str:
-    console = Console(file=io.StringIO(), width=WIDTH, force_terminal=True, color_system=None)
+def drawn(run: RunRecord, width: int = WIDTH) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     print_report(run, console)
     return console.file.getvalue()
 
@@ -102,6 +102,13 @@ def test_drawn_report_fits_its_width_even_with_a_long_schedule():
     long = result(VidTLDR(r=tuple(range(240, 0, -10))), evaluated=PARTIAL)
     for run in (record(*THREE), record(result(Base(), evaluated=PARTIAL), long)):
         assert max(map(len, drawn(run).splitlines())) <= WIDTH
+
+
+def test_no_number_is_broken_over_two_lines_on_a_terminal_of_80_columns():
+    lines = drawn(record(result(Base()), result(ToMe(r=15)), result(VidTLDR(r=(36, 12, 6)))), width=80).splitlines()
+    rows = [line.split() for line in lines if line.split()[:1] == ["vidtldr"]]
+    assert [len(row) for row in rows] == [12, 10, 6]  # re-ranked, contrastive only, speed
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_n_of_n_stands_in_every_row_when_videos_were_left_out():

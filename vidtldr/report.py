@@ -12,6 +12,7 @@ from rich.text import Text
 from vidtldr.results import MethodResult, RunRecord
 
 WIDTH = 120  # columns that the table fits into
+_WIDE = 110  # with fewer, numbers would be broken over two lines
 _RECALLS = ("t2v_r1", "t2v_r5", "t2v_r10", "v2t_r1", "v2t_r5", "v2t_r10")
 _FIRST_NAMES = 5
 _NONE = "-"
@@ -35,19 +36,19 @@ class Block:
 def print_report(record: RunRecord, console: Console) -> None:
     """Show the report: drawn tables on a terminal, Markdown in a pipe or file."""
     if console.is_terminal:
-        console.print(render(record), width=min(console.width, WIDTH))
+        console.print(render(record, narrow=console.width < _WIDE), width=min(console.width, WIDTH))
     else:
         print(markdown(record), file=console.file)
 
 
-def render(record: RunRecord) -> RenderableType:
-    """The report as tables for a terminal of up to :data:`WIDTH` columns."""
+def render(record: RunRecord, *, narrow: bool = False) -> RenderableType:
+    """The report as tables for a terminal of up to :data:`WIDTH` columns; ``narrow`` is for 80 of them."""
     notes = Table.grid(padding=(0, 2))
     notes.add_column(style="bold")
     notes.add_column(overflow="fold")
     for name, text in facts(record):
         notes.add_row(name, Text(text))
-    return Group(*(_draw(block) for block in blocks(record)), Text(), notes)
+    return Group(*(_draw(block) for block in blocks(record, narrow=narrow)), Text(), notes)
 
 
 def markdown(record: RunRecord) -> str:
@@ -57,8 +58,13 @@ def markdown(record: RunRecord) -> str:
     return "\n\n".join(parts)
 
 
-def blocks(record: RunRecord) -> list[Block]:
-    """The headline table with cost and speed, then the contrastive-only scores if there are any."""
+def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
+    """The headline table with cost and speed, then the contrastive-only scores if there are any.
+
+    Args:
+        record: The run.
+        narrow: Give speed and memory a table of their own.
+    """
     results, base = record.results, _base(record.results)
     whole = all(result.evaluated.complete for result in results)
     tables = []
@@ -74,9 +80,11 @@ def blocks(record: RunRecord) -> list[Block]:
             columns["Δ base"] = [_difference(result, base, f"{prefix}r_mean") for result in results]
         if not whole:
             columns["videos"] = [str(result.evaluated) for result in results]
-        if not prefix:
+        if not prefix and not narrow:
             columns |= _speed_columns(results)
-        tables.append(Block(title, list(columns), [list(row) for row in zip(*columns.values())]))
+        tables.append(_block(title, columns))
+    if narrow:
+        tables.append(_block("speed", {"method": [_label(result) for result in results]} | _speed_columns(results)))
     return tables
 
 
@@ -104,6 +112,10 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
 def describe_options(options: dict[str, Any]) -> str:
     """Options as ``r=500,200,100,100``."""
     return " ".join(f"{key}={_value(value)}" for key, value in options.items())
+
+
+def _block(title: str, columns: dict[str, list[str]]) -> Block:
+    return Block(title, list(columns), [list(row) for row in zip(*columns.values())])
 
 
 def _draw(block: Block) -> Table:
