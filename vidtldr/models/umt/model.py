@@ -1,12 +1,14 @@
 """The UMT retrieval model: vision encoder, text and fusion encoder, projections, matching head."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidtldr.models.pixels import PixelNorm
+from vidtldr.models.sizes import named_size
 from vidtldr.models.umt.text import BertConfig, BertTextEncoder
 from vidtldr.models.umt.vision import UMTVisionEncoder
 
@@ -75,18 +77,8 @@ UMT_SIZES = {
 
 
 def umt_size(backbone: str, overrides: dict[str, Any] | None = None) -> UMTSize:
-    """Look a published size up by name and change single values of it.
-
-    Raises:
-        ValueError: The name or a key is unknown; the message lists the legal ones.
-    """
-    if backbone not in UMT_SIZES:
-        raise ValueError(f"unknown backbone {backbone!r}: choose from {', '.join(UMT_SIZES)}")
-    legal = [field.name for field in fields(UMTSize)]
-    for key in overrides or {}:
-        if key not in legal:
-            raise ValueError(f"{backbone} has no size {key!r}: it has {', '.join(legal)}")
-    return replace(UMT_SIZES[backbone], **(overrides or {}))
+    """A published size by name; see :func:`~vidtldr.models.sizes.named_size`."""
+    return named_size(UMT_SIZES, backbone, overrides)
 
 
 class UMT(nn.Module):
@@ -101,10 +93,6 @@ class UMT(nn.Module):
 
     Shapes: b clips, t frames, n video tokens, l text tokens, d channels, e joint channels.
     """
-
-    mean: Tensor
-    std: Tensor
-    MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, in every released setting
 
     def __init__(
         self,
@@ -130,12 +118,11 @@ class UMT(nn.Module):
         self.text_proj = nn.Linear(size.text_width, size.joint_dim)
         self.itm_head = nn.Linear(size.text_width, 2)
         self.temp = nn.Parameter(torch.tensor(0.07))
-        self.register_buffer("mean", torch.tensor(self.MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(self.STD).view(3, 1, 1), persistent=False)
+        self.pixel_norm = PixelNorm()
 
     def normalize(self, clips: Tensor) -> Tensor:
         """Turn uint8 pixels ``[b, t, c, h, w]`` into normalised ones, in the dtype of the weights."""
-        return ((clips.float() / 255 - self.mean) / self.std).to(self.vision_proj.weight.dtype)
+        return self.pixel_norm(clips).to(self.vision_proj.weight.dtype)
 
     def encode_video(self, clips: Tensor) -> tuple[Tensor, Tensor]:
         """Encode normalised clips ``[b, t, c, h, w]`` to tokens ``[b, n, d]`` and features ``[b, e]`` of length 1."""
