@@ -7,9 +7,6 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-STAGES = ("encode videos", "encode texts")
-"""What the test loaders of a retrieval task bring, in order."""
-
 
 class ProgressCallback(Callback):
     """Shows what is being done, how far it is, how fast, and how long it will still take.
@@ -26,7 +23,7 @@ class ProgressCallback(Callback):
     def __init__(
         self,
         label: str = "",
-        stages: tuple[str, ...] = STAGES,
+        stages: tuple[str, ...] = (),
         stream: TextIO | None = None,
         every_seconds: float = 10.0,
     ) -> None:
@@ -85,8 +82,8 @@ class ProgressCallback(Callback):
 
 def _num_samples(batch: Any) -> int:
     """Samples of a batch as the data set counts them: broken videos were samples too."""
-    if "clips" in batch:
-        return len(batch["clips"]) + len(batch.get("broken", ()))
+    if "clips" in batch:  # several of one index are views of one video
+        return len(batch["index"].unique()) + len(batch.get("broken", ()))
     return len(batch["texts"])
 
 

@@ -38,7 +38,7 @@ class Speed:
 
 
 class SpeedCallback(Callback):
-    """Times the video batches (loader 0) of a test and watches peak memory; the result is :attr:`speed`."""
+    """Times the video batches of a test and watches peak memory; the result is :attr:`speed`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class SpeedCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Note when a video batch enters the model."""
-        if dataloader_idx == 0:
+        if "clips" in batch:
             _synchronize(pl_module.device)
             self._step_start = time.perf_counter()
 
@@ -73,7 +73,7 @@ class SpeedCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Note when it has left."""
-        if dataloader_idx == 0:
+        if "clips" in batch:
             _synchronize(pl_module.device)
             self._clock.add(len(batch["clips"]), self._step_start, time.perf_counter())
 

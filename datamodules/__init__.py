@@ -6,9 +6,18 @@ torch nor Lightning.
 
 from importlib import import_module
 
-_HOMES = {"Demo": ".demo.datamodule", "MSRVTT": ".msrvtt", "MSVD": ".msvd"}
+_HOMES = {
+    "MSRVTT": ".msrvtt",
+    "MSVD": ".msvd",
+    "SSv2": ".ssv2",
+    "UCF101": ".ucf101",
+    "Demo": ".demo.datamodule",
+    "DemoBaseToNovel": ".demo.base2novel",
+    "DemoRecognition": ".demo.recognition",
+    "UCF101BaseToNovel": ".base_to_novel",
+}
 
-__all__ = ["MSRVTT", "MSVD", "Demo"]
+__all__ = ["MSRVTT", "MSVD", "UCF101", "Demo", "DemoBaseToNovel", "DemoRecognition", "SSv2", "UCF101BaseToNovel"]
 
 
 def __getattr__(name: str) -> type:

@@ -12,13 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from .clip_cache import ClipCache
 from .records import RetrievalRecords
-from .sampling import middle_frames, random_frames
+from .sampling import middle_frames
 from .text import pre_text
-from .transforms import random_resized_crop, resize_frames
+from .training_frames import RandomFrames, SegmentFrames
+from .transforms import random_mirror, random_resized_crop, resize_frames
 from .video import BrokenVideoError, FrameSampler, read_clip
-
-FRAMES_PER_SEGMENT = 2
-"""Frames of each segment that a cache keeps."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,7 @@ class Item:
     clip: Tensor | None
     broken: str | None = None
     text: str | None = None
+    label: int | None = None
 
 
 class ClipDataset(Dataset):
@@ -67,7 +66,53 @@ class ClipDataset(Dataset):
         return resize_frames(frames, self.image_size)
 
 
-class TrainingClipDataset(ClipDataset):
+class RandomClipDataset(ClipDataset):
+    """Videos as clips for training: frames and crop are chosen anew each time with torch's own generator.
+
+    Args:
+        paths: File of each video.
+        frames: Chooses the frames of a clip.
+        image_size: Height and width of a clip in pixels.
+        crop_scale: Smallest and largest share of the area that the random crop keeps.
+        mirror: Swap left and right in half of the clips.
+        cache_dir: Folder for decoded frames in model size, of which later epochs choose; without it each epoch decodes.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        frames: RandomFrames,
+        image_size: int,
+        crop_scale: tuple[float, float],
+        mirror: bool = False,
+        cache_dir: Path | None = None,
+    ):
+        super().__init__(paths, frames.num_frames, image_size)
+        self.frames = frames
+        self.crop_scale = crop_scale
+        self.mirror = mirror
+        self.cache: ClipCache | None = None
+        if cache_dir is not None:
+            self.cache = ClipCache(cache_dir, len(self.paths), (frames.num_kept, 3, image_size, image_size))
+
+    def read(self, index: int) -> Tensor:
+        """Frames chosen at random, ``[t, c, h, w]`` uint8."""
+        if self.cache is None:
+            return read_clip(self.paths[index], self.frames.draw)
+        kept = self.cache.get(index, lambda: self.fit(read_clip(self.paths[index], self.frames.keep)))
+        return kept[self.frames.draw_kept()]
+
+    def fit(self, frames: Tensor) -> Tensor:
+        """``[t, c, h, w]`` uint8 of any size to the frames that a cache keeps, ``[t, c, image_size, image_size]``."""
+        return resize_frames(frames, self.image_size)
+
+    def transform(self, frames: Tensor) -> Tensor:
+        """A random crop of ``[t, c, h, w]`` uint8, resized to ``[t, c, image_size, image_size]``."""
+        clip = random_resized_crop(frames, self.image_size, self.crop_scale)
+        return random_mirror(clip) if self.mirror else clip
+
+
+class TrainingClipDataset(RandomClipDataset):
     """Videos with one of their captions, both chosen anew each time with torch's own generator.
 
     Args:
@@ -76,8 +121,7 @@ class TrainingClipDataset(ClipDataset):
         num_frames: Frames in a clip, one random frame of each equal segment.
         image_size: Height and width of a clip in pixels.
         crop_scale: Smallest and largest share of the area that the random crop keeps.
-        cache_dir: Folder for decoded frames, :data:`FRAMES_PER_SEGMENT` of each segment in model size, of which later
-            epochs choose; without it each epoch decodes.
+        cache_dir: Folder for decoded frames, as in :class:`RandomClipDataset`.
     """
 
     def __init__(
@@ -89,35 +133,13 @@ class TrainingClipDataset(ClipDataset):
         crop_scale: tuple[float, float],
         cache_dir: Path | None = None,
     ):
-        super().__init__(paths, num_frames, image_size)
+        super().__init__(paths, SegmentFrames(num_frames), image_size, crop_scale, cache_dir=cache_dir)
         self.captions = list(captions)
-        self.crop_scale = crop_scale
-        self.num_frames = num_frames
-        self.cache: ClipCache | None = None
-        if cache_dir is not None:
-            kept = (FRAMES_PER_SEGMENT * num_frames, 3, image_size, image_size)
-            self.cache = ClipCache(cache_dir, len(self.paths), kept)
 
     def __getitem__(self, index: int) -> Item:
         choices = self.captions[index]
         text = choices[int(torch.randint(len(choices), ()))]
         return replace(super().__getitem__(index), text=text)
-
-    def read(self, index: int) -> Tensor:
-        """One random frame of each equal segment, ``[t, c, h, w]`` uint8."""
-        if self.cache is None:
-            return read_clip(self.paths[index], partial(random_frames, num_frames=self.num_frames))
-        frames = self.cache.get(index, lambda: self._read_for_cache(index))
-        choice = torch.randint(FRAMES_PER_SEGMENT, (self.num_frames,))
-        return frames[torch.arange(self.num_frames) * FRAMES_PER_SEGMENT + choice]
-
-    def _read_for_cache(self, index: int) -> Tensor:
-        every = partial(middle_frames, num_frames=FRAMES_PER_SEGMENT * self.num_frames)
-        return resize_frames(read_clip(self.paths[index], every), self.image_size)
-
-    def transform(self, frames: Tensor) -> Tensor:
-        """A random crop of ``[t, c, h, w]`` uint8, resized to ``[t, c, image_size, image_size]``."""
-        return random_resized_crop(frames, self.image_size, self.crop_scale)
 
 
 class TextDataset(Dataset):
@@ -138,23 +160,30 @@ def collate_clips(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[st
     """Stack the clips that were read and list the videos that were not.
 
     Args:
-        items: From :class:`ClipDataset` or :class:`TrainingClipDataset`.
+        items: From a :class:`ClipDataset` of any kind.
         clip_shape: ``(t, c, h, w)``, the shape of a clip, for a batch in which every video is broken.
 
     Returns:
         ``clips`` ``[b, t, c, h, w]`` uint8 and ``index`` ``[b]`` int64 of the readable videos, ``broken`` a list of
-        (index, reason); for training also ``texts``, one for each clip.
+        (index, reason); of items that have them also ``texts``, one for each clip, and ``label`` ``[b]`` int64.
     """
     read = [item for item in items if item.clip is not None]
     clips = [item.clip for item in items if item.clip is not None]
     batch = {
         "clips": torch.stack(clips) if clips else torch.empty(0, *clip_shape, dtype=torch.uint8),
         "index": torch.tensor([item.index for item in read], dtype=torch.int64),
-        "broken": [(item.index, item.broken) for item in items if item.clip is None],
+        "broken": broken_of(items),
     }
     if items[0].text is not None:
         batch["texts"] = [item.text for item in read]
+    if items[0].label is not None:
+        batch["label"] = torch.tensor([item.label for item in read], dtype=torch.int64)
     return batch
+
+
+def broken_of(items: Sequence[Item]) -> list[tuple[int, str | None]]:
+    """Position and reason of each item that could not be read."""
+    return [(item.index, item.broken) for item in items if item.clip is None]
 
 
 def collate_texts(items: Sequence[tuple[int, str, list[int]]]) -> dict[str, Any]:
@@ -191,9 +220,9 @@ def clip_loader(
     clip_shape: tuple[int, ...],
     timeout: float,
     training: bool = False,
+    collate: Callable[..., dict[str, Any]] = collate_clips,
 ) -> DataLoader:
     """A loader of video batches, pinned where there is a GPU, its workers kept alive between epochs."""
-    collate: Callable[..., dict[str, Any]] = partial(collate_clips, clip_shape=clip_shape)
     workers: dict[str, Any] = (
         {"persistent_workers": True, "prefetch_factor": 2, "timeout": timeout} if num_workers else {}
     )
@@ -203,7 +232,7 @@ def clip_loader(
         shuffle=training,
         drop_last=training,
         num_workers=num_workers,
-        collate_fn=collate,
+        collate_fn=partial(collate, clip_shape=clip_shape),
         pin_memory=torch.cuda.is_available(),
         **workers,
     )

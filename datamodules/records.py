@@ -1,4 +1,4 @@
-"""What every retrieval annotation is read into."""
+"""What annotations are read into."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -63,3 +63,30 @@ class RetrievalRecords:
         for video, texts in zip(self.videos, self.gt_video_to_texts, strict=True):
             captions.setdefault(video, []).extend(self.texts[text] for text in texts)
         return captions
+
+
+@dataclass
+class RecognitionRecords:
+    """Videos and the one class that each of them shows.
+
+    Attributes:
+        videos: Paths as the annotation writes them, never cut to their last part: names may repeat between folders.
+        labels: Class of each video, counted from 0.
+        class_names: Name of each class, if the annotation comes with names.
+        num_classes: Number of classes; if not given, that of the names or one more than the largest label.
+    """
+
+    videos: list[str]
+    labels: list[int]
+    class_names: list[str] | None = None
+    num_classes: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.num_classes:
+            self.num_classes = max(self.labels, default=-1) + 1 if self.class_names is None else len(self.class_names)
+
+    def keep(self, positions: Iterable[int]) -> "RecognitionRecords":
+        """The records of some videos, in their old order; the classes stay all."""
+        kept = sorted(set(positions))
+        videos, labels = [self.videos[old] for old in kept], [self.labels[old] for old in kept]
+        return RecognitionRecords(videos, labels, self.class_names, self.num_classes)

@@ -35,7 +35,7 @@ def random_resized_crop(
 ) -> Tensor:
     """Cut one random box out of all frames and resize it as :func:`resize_frames` does, for training.
 
-    There is no mirroring: captions tell left from right.
+    There is no mirroring, since captions tell left from right; see :func:`random_mirror`.
 
     Args:
         frames: ``[t, c, h, w]`` uint8.
@@ -49,6 +49,76 @@ def random_resized_crop(
     height, width = frames.shape[-2:]
     top, left, box_height, box_width = _random_box(height, width, scale, generator)
     return resize_frames(frames[..., top : top + box_height, left : left + box_width], size)
+
+
+def crops_along_long_side(frames: Tensor, size: int, num_crops: int) -> Tensor:
+    """Resize the short side and cut squares along the long one, as VideoMAE tests.
+
+    Bilinear without antialiasing; the long side is truncated to whole pixels, and frames whose short side fits are not
+    resized. Values are rounded to 8 bits, as OpenCV's resize of 8-bit frames does.
+
+    Args:
+        frames: ``[t, c, h, w]`` uint8.
+        size: Height and width of the result in pixels.
+        num_crops: Squares from one end of the long side to the other; a single one is cut from the centre.
+
+    Returns:
+        ``[num_crops, t, c, size, size]`` uint8, contiguous.
+    """
+    height, width = frames.shape[-2:]
+    short = min(height, width)
+    shape = (height * size // short, width * size // short)
+    frames = _resize_bilinear(frames, shape)
+    squares = []
+    for offset in _offsets(max(shape) - size, num_crops):
+        top, left = (offset, 0) if height > width else (0, offset)
+        squares.append(frames[..., top : top + size, left : left + size])
+    return torch.stack(squares)
+
+
+def zoomed_centre_crop(frames: Tensor, size: int) -> Tensor:
+    """Resize the short side to 8/7 of the size and cut the centre, as ViFi-CLIP tests.
+
+    Bilinear without antialiasing, rounded to 8 bits as in :func:`crops_along_long_side`; here the long side is rounded
+    to whole pixels.
+
+    Args:
+        frames: ``[t, c, h, w]`` uint8.
+        size: Height and width of the result in pixels; 224 resizes the short side to 256.
+
+    Returns:
+        ``[1, t, c, size, size]`` uint8, contiguous.
+    """
+    height, width = frames.shape[-2:]
+    scale = size * 8 // 7 / min(height, width)
+    height, width = int(height * scale + 0.5), int(width * scale + 0.5)
+    frames = _resize_bilinear(frames, (height, width))
+    top, left = (height - size) // 2, (width - size) // 2
+    return frames[None, ..., top : top + size, left : left + size].contiguous()
+
+
+def random_mirror(frames: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Swap left and right in all frames or in none, each with probability 1/2, for training.
+
+    Args:
+        frames: ``[..., h, w]``.
+        generator: Source of randomness; None is torch's own.
+    """
+    return frames.flip(-1) if int(torch.randint(2, (), generator=generator)) else frames
+
+
+def _resize_bilinear(frames: Tensor, shape: tuple[int, int]) -> Tensor:
+    if tuple(frames.shape[-2:]) == shape:
+        return frames
+    floats = frames.contiguous().float()
+    resized = F.interpolate(floats, size=shape, mode="bilinear", align_corners=False, antialias=False)
+    return resized.round_().to(torch.uint8)
+
+
+def _offsets(spare: int, num_crops: int) -> list[int]:
+    if num_crops == 1:
+        return [spare // 2]
+    return [int(crop * (spare / (num_crops - 1))) for crop in range(num_crops)]
 
 
 def _random_box(

@@ -92,6 +92,8 @@ def read_clip(path: str | Path, sample: FrameSampler) -> Tensor:
             if len(frames_by_index) < len(set(indices)):
                 raise BrokenVideoError(f"{path}: decoded {num_decoded} of {num_frames} frames") from error
             frames = np.stack([frames_by_index[index] for index in indices])
+        if frames.shape[-1] != 3:  # decord takes the padding of very narrow rows for a channel
+            raise BrokenVideoError(f"{path}: decoded to {frames.shape[-1]} channels instead of 3")
     return torch.from_numpy(frames).permute(0, 3, 1, 2)  # [t, h, w, c] -> [t, c, h, w]
 
 

@@ -7,7 +7,9 @@ import torch
 from vidtldr.cost import encoder_gflops
 from vidtldr.merging import Method, ToMe, VidTLDR, apply, merging
 from vidtldr.merging.patch import _MergingBlocks
+from vidtldr.models.tubelet import VideoTransformer
 from vidtldr.models.umt import UMT_SIZES, UMTVisionEncoder
+from vidtldr.models.videomae import VIDEOMAE_SIZES, VideoMAE
 
 
 def _umt(name: str, num_frames: int) -> UMTVisionEncoder:
@@ -20,7 +22,12 @@ def umt_b() -> UMTVisionEncoder:
     return _umt("umt_b", 12)
 
 
-def _gflops(encoder: UMTVisionEncoder, method: Method | None = None) -> float:
+@pytest.fixture(scope="module")
+def videomae_b() -> VideoMAE:
+    return VideoMAE(VIDEOMAE_SIZES["videomae_b"], num_classes=101)
+
+
+def _gflops(encoder: VideoTransformer, method: Method | None = None) -> float:
     return encoder_gflops(encoder, example=torch.zeros(1, *encoder.patch_embed.input_shape), method=method)
 
 
@@ -45,6 +52,21 @@ def test_umt_b_with_4_frames_costs_what_the_paper_says() -> None:
 
 def test_umt_l_costs_what_the_paper_says() -> None:
     assert _gflops(_umt("umt_l", 12)) == pytest.approx(984.6, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        (None, 180.5),
+        (ToMe(200, metric="tokens"), 58.4),
+        (VidTLDR([650, 200, 150, 150]), 56.1),  # UCF101
+        (VidTLDR([450, 250, 250, 250]), 56.6),  # SSv2
+        (VidTLDR([800, 300]), 56.6),  # the same cost; 784 merge in the first layer
+    ],
+)
+@pytest.mark.filterwarnings("ignore:r=.*exceeds half")
+def test_videomae_b_costs_what_the_paper_says(videomae_b: VideoMAE, method: Method | None, expected: float) -> None:
+    assert _gflops(videomae_b, method) == pytest.approx(expected, abs=0.05)
 
 
 def test_the_count_equals_the_formula() -> None:

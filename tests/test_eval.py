@@ -107,7 +107,7 @@ def test_results_tell_metrics_with_their_cause(finished, workshop):
     assert results["config"]["data"]["init_args"]["num_frames"] == 4  # follows the model's
     for method in results["methods"].values():
         assert method["metrics_over_videos"] == "7 of 7"
-        assert method["texts_evaluated"] == 14
+        assert method["counts"]["texts"] == 14
         assert {"t2v_r1", "v2t_r10", "r_mean", "dual_t2v_r1", "dual_r_mean"} <= set(method["metrics"])
         assert all(0 <= value <= 100 for value in method["metrics"].values())
         assert method["speed"]["encoder_clips_per_second"] > method["speed"]["end_to_end_clips_per_second"] > 0
@@ -223,7 +223,7 @@ def test_videos_left_out_are_named_beside_every_metric(options, damaged, tmp_pat
         assert method["metrics_over_videos"] == "5 of 7"
         assert method["missing"] == ["clip5_1_8.mp4"]
         assert method["broken"] == ["clip2_1_8.mp4"]
-        assert method["texts_evaluated"] == 10
+        assert method["counts"]["texts"] == 10
     captured = capsys.readouterr()
     assert captured.out.count("5 of 7") == 5  # two rows in two blocks, and once below
     assert captured.err.count("left out of the evaluation") <= 1  # said once, not once a method

@@ -11,10 +11,13 @@ from callbacks import Speed
 from vidtldr.merging import Base, Method, ToMe, VidTLDR
 from vidtldr.report import WIDTH, blocks, facts, markdown, print_report, render
 from vidtldr.results import SCHEMA_VERSION, Evaluated, MethodResult, RunRecord
+from vidtldr.tasks import VideoTextRetrieval
 
 KEYS = ("t2v_r1", "t2v_r5", "t2v_r10", "t2v_mean", "v2t_r1", "v2t_r5", "v2t_r10", "v2t_mean", "r_mean")
-WHOLE = Evaluated(videos=970, videos_total=970, texts=27763)
-PARTIAL = Evaluated(videos=967, videos_total=970, texts=27700, missing=("a.avi", "b.avi"), broken=("c.avi",))
+WHOLE = Evaluated(videos=970, videos_total=970, counts={"texts": 27763})
+PARTIAL = Evaluated(
+    videos=967, videos_total=970, counts={"texts": 27700}, missing=("a.avi", "b.avi"), broken=("c.avi",)
+)
 
 
 def metrics(value: float) -> dict[str, float]:
@@ -41,6 +44,8 @@ def record(*results: MethodResult, run_dir: Path = Path("outputs/x"), **changes:
         "checkpoint": "umt_b.pth",
         "checkpoint_sha256": "0123456789abcdef" * 4,
         "started": "2025-01-01T00:00:00+00:00",
+        "score_tables": VideoTextRetrieval.score_tables,
+        "score_note": VideoTextRetrieval.score_note,
         "versions": {"torch": "2.6.0", "decord": None},
     }
     return RunRecord(**{**facts, **changes}, run_dir=run_dir, results=list(results))
@@ -128,7 +133,7 @@ def test_a_whole_evaluation_has_no_column_for_videos():
 
 def test_only_the_first_missing_names_are_listed():
     names = tuple(f"{number}.avi" for number in range(20))
-    evaluated = Evaluated(videos=1, videos_total=21, texts=1, missing=names)
+    evaluated = Evaluated(videos=1, videos_total=21, counts={"texts": 1}, missing=names)
     assert dict(facts(record(result(Base(), evaluated=evaluated))))["missing"].endswith("3.avi, 4.avi, …")
 
 

@@ -14,6 +14,7 @@ from vidtldr.errors import UserError
 from vidtldr.merging import Method, apply, build_method, remove
 from vidtldr.report import describe_options
 from vidtldr.results import Evaluated, MethodResult
+from vidtldr.scores import ScoreTable, group_of
 
 MakeTrainer = Callable[["MethodLogger | bool", list[Callback]], Trainer]
 _NO_METRICS = ("epoch",)
@@ -28,10 +29,12 @@ class MethodLogger(TensorBoardLogger):
     Args:
         parent: Folder of all methods' runs.
         name: The method's name, and its run's.
+        score_tables: Headings of the scores.
     """
 
-    def __init__(self, parent: Path, name: str) -> None:
+    def __init__(self, parent: Path, name: str, score_tables: tuple[ScoreTable, ...]) -> None:
         super().__init__(save_dir=parent, name="", version=name, default_hp_metric=False)
+        self._score_tables = score_tables
         self._result_only = True
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -49,7 +52,7 @@ class MethodLogger(TensorBoardLogger):
         options = {key: describe_options({key: value}).partition("=")[2] for key, value in result.options.items()}
         params = {"method": result.name, **{key: options.get(key, "") for key in option_keys}}
         self._result_only = False
-        self.log_hyperparams(params, _scalars(result), step=0)
+        self.log_hyperparams(params, _scalars(result, self._score_tables), step=0)
         self._result_only = True
         self.experiment.flush()
 
@@ -117,22 +120,26 @@ def evaluate(
     Args:
         name: The method's name in table and progress.
         method: What to apply.
-        module: A LightningModule with ``vision_encoder`` and ``example_clip()``; unchanged afterwards.
-        datamodule: Has ``coverage`` and ``records``.
+        module: A task: a LightningModule with ``vision_encoder``, ``example_clip()`` and ``stages``; unchanged
+            afterwards. One with ``num_seeds`` checkpoints is tested with each, and logs what it averages over them.
+        datamodule: Has ``coverage``, ``counts()`` and ``num_clips``.
         make_trainer: Gives a Trainer for this logger and these callbacks.
         logger: Handed to the Trainer; the result is not written to it yet.
     """
     speed = SpeedCallback()
-    trainer = make_trainer(logger, [TokenMergeCallback(method), speed, ProgressCallback(name)])
+    trainer = make_trainer(logger, [TokenMergeCallback(method), speed, ProgressCallback(name, module.stages)])
     module.to(trainer.strategy.root_device)
     gflops = encoder_gflops(module.vision_encoder, method=method, example=module.example_clip())
-    trainer.test(module, datamodule=datamodule, verbose=False)
+    for seed in range(getattr(module, "num_seeds", 1)):
+        if hasattr(module, "use_seed"):
+            module.use_seed(seed)
+        trainer.test(module, datamodule=datamodule, verbose=False)
     metrics = {key: float(value) for key, value in trainer.callback_metrics.items() if key not in _NO_METRICS}
-    evaluated = _evaluated(datamodule)
-    if speed.num_clips != evaluated.videos:
-        raise RuntimeError(f"{speed.num_clips} clips went through the model, but {evaluated.videos} count as evaluated")
+    expected: int = datamodule.num_clips  # type: ignore[attr-defined]
+    if speed.num_clips != expected:
+        raise RuntimeError(f"{speed.num_clips} clips went through the model, but {expected} count as evaluated")
     assert speed.speed is not None  # set at the end of a test
-    return MethodResult(name, method, gflops, metrics, speed.speed, evaluated)
+    return MethodResult(name, method, gflops, metrics, speed.speed, _evaluated(datamodule))
 
 
 def _build(name: str, options: dict[str, Any]) -> Method:
@@ -144,20 +151,18 @@ def _build(name: str, options: dict[str, Any]) -> Method:
 
 
 def _evaluated(datamodule: Any) -> Evaluated:
-    coverage, records = datamodule.coverage, datamodule.records
-    broken = set(coverage.broken)
-    answerable = [any(records.videos[v] not in broken for v in videos) for videos in records.gt_text_to_videos]
+    coverage = datamodule.coverage
     return Evaluated(
         videos=coverage.evaluated,
         videos_total=coverage.total,
-        texts=sum(answerable),
+        counts=datamodule.counts(),
         missing=tuple(coverage.missing),
         broken=tuple(coverage.broken),
     )
 
 
-def _scalars(result: MethodResult) -> dict[str, float]:
-    scalars = {f"{'dual' if key.startswith('dual_') else 'reranked'}/{key}": v for key, v in result.metrics.items()}
+def _scalars(result: MethodResult, tables: tuple[ScoreTable, ...]) -> dict[str, float]:
+    scalars = {f"{group_of(key, tables)}/{key}": value for key, value in result.metrics.items()}
     scalars["cost/gflops"] = result.gflops
     scalars["cost/peak_memory_bytes"] = float(result.speed.peak_memory_bytes)
     scalars["cost/seconds"] = result.speed.seconds

@@ -13,7 +13,6 @@ from vidtldr.results import MethodResult, RunRecord
 
 WIDTH = 120  # columns that the table fits into
 _WIDE = 110  # with fewer, numbers would be broken over two lines
-_RECALLS = ("t2v_r1", "t2v_r5", "t2v_r10", "v2t_r1", "v2t_r5", "v2t_r10")
 _FIRST_NAMES = 5
 _NONE = "-"
 
@@ -59,7 +58,7 @@ def markdown(record: RunRecord) -> str:
 
 
 def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
-    """The headline table with cost and speed, then the contrastive-only scores if there are any.
+    """The headline table with cost and speed, then the task's other tables if their scores are there.
 
     Args:
         record: The run.
@@ -67,22 +66,23 @@ def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
     """
     results, base = record.results, _base(record.results)
     whole = all(result.evaluated.complete for result in results)
-    tables = []
-    for prefix, title in (("", f"{record.config_name}: re-ranked"), ("dual_", "contrastive only, without re-ranking")):
-        if not all(prefix + key in result.metrics for result in results for key in (*_RECALLS, "r_mean")):
+    tables: list[Block] = []
+    for scores in record.score_tables:
+        if not all(key in result.metrics for result in results for key in scores.columns):
             continue
+        headline = not tables
         columns = {"method": [_label(result) for result in results]}
-        if not prefix:
+        if headline:
             columns["GFLOPs"] = [_gflops(result, base) for result in results]
-        columns |= {_heading(key): [f"{result.metrics[prefix + key]:.1f}" for result in results] for key in _RECALLS}
-        columns["mean"] = [f"{result.metrics[prefix + 'r_mean']:.1f}" for result in results]
+        for key, heading in scores.columns.items():
+            columns[heading] = [f"{result.metrics[key]:.1f}" for result in results]
         if base:
-            columns["Δ base"] = [_difference(result, base, f"{prefix}r_mean") for result in results]
+            columns["Δ base"] = [_difference(result, base, scores.compared) for result in results]
         if not whole:
             columns["videos"] = [str(result.evaluated) for result in results]
-        if not prefix and not narrow:
+        if headline and not narrow:
             columns |= _speed_columns(results)
-        tables.append(_block(title, columns))
+        tables.append(_block(f"{record.config_name}: {scores.title}" if headline else scores.title, columns))
     if narrow:
         tables.append(_block("speed", {"method": [_label(result) for result in results]} | _speed_columns(results)))
     return tables
@@ -97,7 +97,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
             lines.append((kind, f"{len(names)} left out: {_first(names)}"))
     return [
         *lines,
-        ("scores", "recall in percent; mean = mean of the six recalls; GFLOPs = vision encoder, one clip"),
+        ("scores", record.score_note),
         ("protocol", _protocol(record)),
         ("computed", _computed(record)),
         ("clips/s", _timing(record)),
@@ -172,11 +172,6 @@ def _speed_columns(results: Iterable[MethodResult]) -> dict[str, list[str]]:
     }
 
 
-def _heading(key: str) -> str:
-    direction, rank = key.split("_r")
-    return f"{direction} R@{rank}"
-
-
 def _rate(per_second: float | None) -> str:
     if per_second is None:
         return _NONE
@@ -192,8 +187,11 @@ def _value(value: Any) -> str:
 
 
 def _evaluated(record: RunRecord) -> str:
-    texts = ", ".join(dict.fromkeys(f"{result.evaluated.texts:,}" for result in record.results))
-    return f"{' / '.join(dict.fromkeys(str(result.evaluated) for result in record.results))} videos, {texts} texts"
+    said = []
+    for result in record.results:
+        counts = "".join(f", {number:,} {name}" for name, number in result.evaluated.counts.items())
+        said.append(f"{result.evaluated} videos{counts}")
+    return " / ".join(dict.fromkeys(said))
 
 
 def _first(names: list[str]) -> str:
@@ -206,6 +204,9 @@ def _protocol(record: RunRecord) -> str:
         ("model", "image_size", "{0}x{0} px"),
         ("model", "k_test", "best {} re-ranked (k_test)"),
         ("model", "max_text_length", "texts up to {} tokens"),
+        ("data", "num_segments", "{} temporal segments"),
+        ("data", "num_crops", "{} spatial crops"),
+        ("data", "stride", "stride {}"),
     )
     values = [(record.setting(part, key), words) for part, key, words in known]
     return ", ".join(words.format(value) for value, words in values if value is not None) or _NONE
@@ -230,4 +231,9 @@ def _timing(record: RunRecord) -> str:
 def _checkpoint(record: RunRecord) -> str:
     if record.checkpoint is None:
         return "none: the weights are random, and so are the scores"
-    return f"{record.checkpoint} (sha256 {(record.checkpoint_sha256 or _NONE)[:12]})"
+    files, hashes = _as_list(record.checkpoint), _as_list(record.checkpoint_sha256 or _NONE)
+    return ", ".join(f"{file} (sha256 {digest[:12]})" for file, digest in zip(files, hashes))
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -16,8 +16,9 @@ import torch
 import vidtldr
 from callbacks.speed import Speed
 from vidtldr.merging import Method
+from vidtldr.scores import ScoreTable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _PACKAGES = ("torch", "lightning", "timm", "torchmetrics", "decord")
 
 
@@ -28,14 +29,14 @@ class Evaluated:
     Attributes:
         videos: Videos evaluated.
         videos_total: Videos that were to be evaluated.
-        texts: Text queries evaluated.
+        counts: What else was counted, by its name: text queries, views of a video, classes of videos.
         missing: Names of videos without a file.
         broken: Names of videos that could not be decoded.
     """
 
     videos: int
     videos_total: int
-    texts: int
+    counts: Mapping[str, int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
 
@@ -56,7 +57,7 @@ class MethodResult:
         name: As the config calls it.
         method: The method with its options.
         gflops: Billions of multiply-adds that the vision encoder needs for a clip.
-        metrics: Percent; re-ranked as ``t2v_r1``, contrastive only as ``dual_t2v_r1``.
+        metrics: As the task logs them, in percent.
         speed: Clips per second and memory.
         evaluated: What the metrics rest on.
     """
@@ -84,8 +85,10 @@ class RunRecord:
         device: Name of the device.
         precision: What was computed in.
         precision_asked: What the config asked for.
-        checkpoint: Weight file, or None for random weights.
-        checkpoint_sha256: Its hash.
+        checkpoint: Weight file, or one for each seed; None for random weights.
+        checkpoint_sha256: Its hash, or theirs.
+        score_tables: How the task's scores are to be shown.
+        score_note: What they are.
         started: Date and time, ISO 8601.
         run_dir: Where results lie.
         results: One for each method that has finished, in order.
@@ -97,10 +100,12 @@ class RunRecord:
     device: str
     precision: str
     precision_asked: str
-    checkpoint: str | None
-    checkpoint_sha256: str | None
+    checkpoint: str | list[str] | None
+    checkpoint_sha256: str | list[str] | None
     started: str
     run_dir: Path
+    score_tables: tuple[ScoreTable, ...]
+    score_note: str
     results: list[MethodResult] = field(default_factory=list)
     finished: bool = False
     versions: dict[str, str | None] = field(default_factory=lambda: versions())
@@ -186,7 +191,7 @@ def _result_dict(result: MethodResult) -> dict[str, Any]:
         "metrics_over_videos": str(evaluated),
         "videos_evaluated": evaluated.videos,
         "videos_total": evaluated.videos_total,
-        "texts_evaluated": evaluated.texts,
+        "counts": evaluated.counts,
         "missing": evaluated.missing,
         "broken": evaluated.broken,
         "seconds": speed.pop("seconds"),

@@ -1,9 +1,9 @@
-"""The demo data set: short videos of moving shapes over photographs, in MSVD's file format.
+"""The demo data sets: short generated videos of moving shapes over photographs, in file formats of public datasets.
 
-``ensure(root, ("test",))`` makes them, ``python -m datamodules.demo --help`` does the same from the command line.
+``ensure(root, ("test",))`` makes the one for retrieval, ``python -m datamodules.demo --help`` any of them.
 """
 
 from datamodules.demo.generate import GENERATOR_VERSION, SPLITS, Split, ensure
-from datamodules.demo.vocabulary import write_vocabulary
+from datamodules.demo.vocabulary import write_clip_vocabulary, write_vocabulary
 
-__all__ = ["GENERATOR_VERSION", "SPLITS", "Split", "ensure", "write_vocabulary"]
+__all__ = ["GENERATOR_VERSION", "SPLITS", "Split", "ensure", "write_clip_vocabulary", "write_vocabulary"]

@@ -1,9 +1,9 @@
-"""The demo set as a datamodule: MSVD's files, made on first use."""
+"""The demo set for retrieval as a datamodule: MSVD's files, made on first use."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
-from datamodules.demo.generate import SPLITS, ensure
+from datamodules.demo.generate import RETRIEVAL, SPLITS
+from datamodules.demo.prepare import prepare
 from datamodules.msvd import MSVD
 
 
@@ -24,7 +24,4 @@ class Demo(MSVD):
 
     def prepare_data(self) -> None:
         """Generate the splits that are needed and missing."""
-        splits = ["test"]
-        splits += ["val"] if self.val_annotation else []
-        splits += ["train"] if self.train_annotation else []
-        ensure(Path(self.root), splits)
+        prepare(self, RETRIEVAL, training=self.train_annotation is not None)

@@ -1,14 +1,17 @@
 """From a scene to frames: a camera over a photograph, anti-aliased objects on top, then flicker and sensor noise."""
 
+import itertools
 import math
 import zlib
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from PIL import Image
 
 from datamodules.demo.photos import CANVAS_HEIGHT, CANVAS_WIDTH, load_photo
-from datamodules.demo.scenes import HEIGHT, WIDTH, Backdrop, Scene, Thing, track
+from datamodules.demo.scenes import HEIGHT, WIDTH, Backdrop, Scene, Track, track
+from datamodules.demo.torus import TorusScene, torus_track
 
 RGB = {
     "red": (214, 28, 34),
@@ -26,6 +29,7 @@ _GRID_REACH = 1.5  # the distance tables cover -1.5..1.5 radii
 _GRID_SIZE = 129
 _RIM_SHARE, _RIM_PIXELS = 0.09, 1.4  # width of the rim: share of the radius, and at most so many pixels
 _NOISE_POOL = 1 << 20
+_TORUS_COPIES = tuple(itertools.product((0, WIDTH, -WIDTH), (0, HEIGHT, -HEIGHT)))
 
 
 def render(scene: Scene) -> np.ndarray:
@@ -34,16 +38,43 @@ def render(scene: Scene) -> np.ndarray:
     Returns:
         Frames ``[num_frames, 96, 128, 3]``, uint8 RGB.
     """
-    rng = np.random.default_rng(zlib.crc32(scene.seed.encode()))
-    frames, shake = _film_backdrop(scene.backdrop, scene.num_frames, rng)
-    for thing in scene.things:
+    things = [_Painted(thing.shape, thing.colour, track(thing, scene.num_frames)) for thing in scene.things]
+    return _film(scene.backdrop, scene.num_frames, scene.seed, things)
+
+
+def render_torus(scene: TorusScene) -> np.ndarray:
+    """Draw a scene on a torus: an object that crosses an edge is seen on both sides.
+
+    Returns:
+        Frames ``[num_frames, 96, 128, 3]``, uint8 RGB.
+    """
+    path = torus_track(scene.thing, scene.num_frames)
+    thing = _Painted(scene.thing.shape, scene.thing.colour, path, copies=_TORUS_COPIES)
+    return _film(scene.backdrop, scene.num_frames, scene.seed, [thing])
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """An object as it is painted; ``copies`` are the shifts (x, y), in pixels, at which it is seen."""
+
+    shape: str
+    colour: str
+    path: Track
+    copies: tuple[tuple[int, int], ...] = ((0, 0),)
+
+
+def _film(backdrop: Backdrop, num_frames: int, seed: str, things: list[_Painted]) -> np.ndarray:
+    """Film the backdrop, paint the objects, add flicker and noise."""
+    rng = np.random.default_rng(zlib.crc32(seed.encode()))
+    frames, shake = _film_backdrop(backdrop, num_frames, rng)
+    for thing in things:
         _draw(frames, thing, shake)
-    flicker = 1.0 + 0.02 * _smooth_noise(rng, scene.num_frames)
+    flicker = 1.0 + 0.02 * _smooth_noise(rng, num_frames)
     frames *= flicker[:, None, None, None].astype(np.float32)
-    starts = rng.integers(0, _NOISE_POOL - frames[0].size, scene.num_frames)
+    starts = rng.integers(0, _NOISE_POOL - frames[0].size, num_frames)
     pool = _noise_pool()
     for frame, start in zip(frames, starts, strict=True):
-        frame += pool[start : start + frame.size].reshape(frame.shape) * np.float32(scene.backdrop.noise)
+        frame += pool[start : start + frame.size].reshape(frame.shape) * np.float32(backdrop.noise)
     np.clip(frames, 0, 255, out=frames)
     return frames.astype(np.uint8)
 
@@ -79,9 +110,9 @@ def _film_backdrop(backdrop: Backdrop, num_frames: int, rng: np.random.Generator
     return np.minimum(frames, 255, out=frames), shake
 
 
-def _draw(frames: np.ndarray, thing: Thing, shake: np.ndarray) -> None:
+def _draw(frames: np.ndarray, thing: _Painted, shake: np.ndarray) -> None:
     """Paint one object onto all frames, in place: body with mild shading, a thin rim and a soft shadow."""
-    path = track(thing, len(frames))
+    path = thing.path
     x, y = path.x + shake[:, 0], path.y + shake[:, 1]
     half = math.ceil(path.radius.max() * 1.35) + 3
     left, top = np.floor(x).astype(int) - half, np.floor(y).astype(int) - half
@@ -97,14 +128,23 @@ def _draw(frames: np.ndarray, thing: Thing, shake: np.ndarray) -> None:
     shadow = np.clip(1.0 - distance / 3.0, 0, 1) * opacity * 0.35
     light = 1.0 - 0.10 * (dx + 1.4 * dy) / radius
     body = np.asarray(RGB[thing.colour], np.float32) * light[..., None] + 14.0 * (light[..., None] - 0.9)
-    for t in np.flatnonzero(path.opacity):
-        rows = slice(max(top[t], 0), min(top[t] + 2 * half + 1, HEIGHT))
-        columns = slice(max(left[t], 0), min(left[t] + 2 * half + 1, WIDTH))
-        inner = (slice(rows.start - top[t], rows.stop - top[t]), slice(columns.start - left[t], columns.stop - left[t]))
+    side = 2 * half + 1
+    for t, (shift_x, shift_y) in itertools.product(np.flatnonzero(path.opacity), thing.copies):
+        rows, inner_rows = _overlap(top[t] + shift_y, side, HEIGHT)
+        columns, inner_columns = _overlap(left[t] + shift_x, side, WIDTH)
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            continue
+        inner = (inner_rows, inner_columns)
         patch = frames[t, rows, columns]
         patch *= 1.0 - shadow[t][inner][..., None]
         paint = body[t][inner] * inside[t][inner] + _rim_colour(thing.colour) * (1.0 - inside[t][inner])
         patch += (np.minimum(paint, 255) - patch) * cover[t][inner][..., None]
+
+
+def _overlap(start: int, length: int, size: int) -> tuple[slice, slice]:
+    """Where ``start..start + length`` lies in ``0..size``, as a slice of the latter and of the former."""
+    outer = slice(max(start, 0), min(start + length, size))
+    return outer, slice(outer.start - start, outer.stop - start)
 
 
 def _rim_colour(colour: str) -> np.ndarray:

@@ -131,7 +131,7 @@ def make_scene(seed: str, *, unseen: bool) -> Scene:
     rng = random.Random(f"{seed}/scene")
     num_frames = rng.randint(MIN_FRAMES, MAX_FRAMES)
     things = _draw_things(rng, num_frames)
-    return Scene(num_frames, things, _draw_backdrop(rng, unseen), seed)
+    return Scene(num_frames, things, draw_backdrop(rng, unseen), seed)
 
 
 def track(thing: Thing, num_frames: int) -> Track:
@@ -237,7 +237,7 @@ def _place(rng: random.Random, shape: str, colour: str, motion: str, first_frame
     )
 
 
-def _draw_backdrop(rng: random.Random, unseen: bool) -> Backdrop:
+def draw_backdrop(rng: random.Random, unseen: bool) -> Backdrop:
     """Draw a photograph, a crop of its training or held-out part and a slow camera path that stays in the crop."""
     photo = rng.choice(tuple(PHOTOS))
     scale = rng.uniform(*scale_range(photo))

@@ -1,16 +1,19 @@
-"""A word list in BERT's format for text encoders that are trained on the demo captions alone."""
+"""Word lists for text encoders that are trained on the demo sets alone."""
 
-import os
 import string
 from pathlib import Path
 
+from datamodules.demo.base2novel_set import BASE, NOVEL, class_name
 from datamodules.demo.grammar import grammar_words
+from datamodules.demo.output import write_text
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PROMPT_WORDS = ("a", "photo", "of")
+"""Words of ``a photo of a {name}.``; the full stop is a word of its own."""
 
 
 def vocabulary() -> list[str]:
-    """Return the tokens in the order of their numbers.
+    """Return the tokens of the captions, in BERT's format and in the order of their numbers.
 
     Special tokens, every word of the caption grammar, then single characters and their ``##`` continuations, so that
     any other lowercase English word is spelled out instead of becoming ``[UNK]``.
@@ -20,12 +23,21 @@ def vocabulary() -> list[str]:
     return [*SPECIAL_TOKENS, *grammar_words(), *singles, *(f"##{character}" for character in characters)]
 
 
+def clip_vocabulary() -> list[str]:
+    """Return the words of the prompts for all base and novel classes, those of the sentence first."""
+    names = (word for label in (*BASE, *NOVEL) for word in class_name(label).split())
+    return list(dict.fromkeys((*PROMPT_WORDS, *names)))
+
+
 def write_vocabulary(path: Path | str) -> None:
     """Write ``vocab.txt``: one token a line, its number being the line's, from 0."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    _write_lines(Path(path), vocabulary())
+
+
+def write_clip_vocabulary(path: Path | str) -> None:
+    """Write ``clip_vocab.txt``: one lowercase word a line."""
+    _write_lines(Path(path), clip_vocabulary())
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    write_text(path, "\n".join(lines) + "\n")

@@ -19,7 +19,7 @@ def loader(samples: int) -> SimpleNamespace:
 
 
 def videos(readable: int, broken: int = 0) -> dict:
-    return {"clips": torch.zeros(readable, 1), "broken": [(0, "x")] * broken}
+    return {"clips": torch.zeros(readable, 1), "index": torch.arange(readable), "broken": [(0, "x")] * broken}
 
 
 def play(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds_a_batch: float) -> str:
@@ -27,7 +27,7 @@ def play(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds_a_batch: 
     now = [0.0]
     monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
     trainer = SimpleNamespace(test_dataloaders=[loader(5), loader(3)], num_test_batches=[2, 1])
-    callback = ProgressCallback("base", stream=stream, every_seconds=10.0)
+    callback = ProgressCallback("base", ("encode videos", "encode texts"), stream, every_seconds=10.0)
     callback.on_test_epoch_start(trainer, None)
     for batch, index, number in ((videos(2, 1), 0, 0), (videos(2), 1, 0), ({"texts": ["a", "b", "c"]}, 0, 1)):
         now[0] += seconds_a_batch
@@ -52,6 +52,17 @@ def test_lines_tell_count_rate_and_time_left(monkeypatch):
 def test_a_quick_stage_is_one_line(monkeypatch):
     lines = play(io.StringIO(), monkeypatch, seconds_a_batch=1.0).splitlines()
     assert len(lines) == 3
+
+
+def test_the_views_of_a_video_count_as_one_video(monkeypatch):
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: 0.0)
+    stream = io.StringIO()
+    trainer = SimpleNamespace(test_dataloaders=loader(2), num_test_batches=[1])
+    callback = ProgressCallback(stages=("classify videos",), stream=stream)
+    callback.on_test_epoch_start(trainer, None)
+    batch = {"clips": torch.zeros(6, 1), "index": torch.tensor([0, 0, 0, 1, 1, 1]), "broken": []}
+    callback.on_test_batch_end(trainer, None, None, batch, 0)
+    assert stream.getvalue().startswith("classify videos: 2 of 2")
 
 
 def test_broken_videos_count_as_done(monkeypatch):

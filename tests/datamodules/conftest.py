@@ -1,8 +1,10 @@
 """A small dataset on disk, in the layout of MSVD with the annotation of UMT."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.video import encode_video, numbered_frames
@@ -33,3 +35,9 @@ def dataset(tmp_path: Path) -> Path:
         encode_video(tmp_path / "videos" / f"clip{number}.mp4", numbered_frames(length))
     write_umt_annotation(tmp_path / "msvd_ret_test.json")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def views() -> Mapping[str, np.ndarray]:
+    """Views of the official VideoMAE test: frame indices, order, sizes and crops."""
+    return np.load(Path(__file__).parents[1] / "data" / "videomae_views.npz")

@@ -1,4 +1,4 @@
-from datamodules.records import RetrievalRecords
+from datamodules.records import RecognitionRecords, RetrievalRecords
 
 
 def many_captions():
@@ -48,3 +48,15 @@ def test_equally_named_records_are_joined_for_training_only():
     records = RetrievalRecords.from_captions([("a", ["1"]), ("b", ["2"]), ("a", ["3"])])
     assert records.videos == ["a", "b", "a"]
     assert records.captions_by_name() == {"a": ["1", "3"], "b": ["2"]}
+
+
+def test_recognition_records_keep_their_classes_when_videos_go():
+    records = RecognitionRecords(["a", "b", "c"], [0, 4, 2])
+    assert records.num_classes == 5
+    kept = records.keep([2, 0])
+    assert (kept.videos, kept.labels, kept.num_classes) == (["a", "c"], [0, 2], 5)
+
+
+def test_recognition_records_with_names_have_as_many_classes_as_names():
+    assert RecognitionRecords(["a"], [0], ["x", "y"]).num_classes == 2
+    assert RecognitionRecords([], []).num_classes == 0

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from datamodules import MSRVTT, MSVD
+from datamodules.base import VideoDataModule
 from datamodules.retrieval import Coverage, RetrievalDataModule
 from datamodules.sampling import middle_frames
 from datamodules.text import pre_text
@@ -87,6 +88,19 @@ def test_broken_videos_are_counted_and_the_run_goes_on(dataset, caplog, num_work
     assert [position for batch in clips for position, _ in batch["broken"]] == [1, 5, 6]
     assert caplog.text.count("left out of the evaluation") == 3
     assert datamodule.num_videos == 7
+
+
+def test_only_texts_with_a_video_that_can_be_decoded_are_counted(dataset):
+    for number in (1, 2):
+        break_video(dataset, number)
+    videos = [["clip0.mp4", "clip1.mp4"], ["clip1.mp4", "clip2.mp4"], ["clip3.mp4"]]
+    (dataset / "several.json").write_text(json.dumps([{"video": names, "caption": "x"} for names in videos]))
+    datamodule = make(dataset, annotation="several.json")
+    datamodule.setup("test")
+    assert datamodule.counts() == {"texts": 3}
+    run(datamodule)
+    assert datamodule.counts() == {"texts": 2}
+    assert datamodule.num_clips == datamodule.coverage.evaluated == 2
 
 
 def test_a_second_run_counts_afresh_and_a_second_pass_does_not_count_twice(dataset):
@@ -275,7 +289,8 @@ def test_every_option_is_explained_on_the_command_line(datamodule):
     parser = jsonargparse.ArgumentParser()
     parser.add_class_arguments(datamodule, "data")
     explained = parser.format_help()
-    for name in inspect.signature(RetrievalDataModule.__init__).parameters:
-        if name != "self":
-            assert f"--data.{name}" in explained
+    names = {*inspect.signature(RetrievalDataModule.__init__).parameters}
+    names |= {*inspect.signature(VideoDataModule.__init__).parameters}
+    for name in names - {"self", "options"}:
+        assert f"--data.{name}" in explained
     assert "Processes that decode videos" in explained

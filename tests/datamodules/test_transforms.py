@@ -1,9 +1,16 @@
+import numpy as np
 import pytest
 import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resize
 
-from datamodules.transforms import random_resized_crop, resize_frames
+from datamodules.transforms import (
+    crops_along_long_side,
+    random_mirror,
+    random_resized_crop,
+    resize_frames,
+    zoomed_centre_crop,
+)
 
 NOISE = torch.randint(0, 256, (3, 3, 45, 77), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 GRADIENT = torch.arange(64, dtype=torch.uint8).mul(4).expand(1, 3, 48, 64).contiguous()
@@ -66,3 +73,89 @@ def test_random_crop_covers_the_share_of_the_area_asked_for():
 def test_a_frame_too_narrow_for_any_crop_is_used_whole():
     sliver = NOISE[..., :1, :]
     assert torch.equal(random_resized_crop(sliver, 8, (1.0, 1.0)), resize_frames(sliver, 8))
+
+
+def bilinear(frames, height, width):
+    """Each pixel between its four neighbours, pixel centres aligned and edges repeated; written from the definition."""
+    frames = frames.numpy().astype(np.float64)
+
+    def neighbours(wanted, given):
+        place = np.clip((np.arange(wanted) + 0.5) * given / wanted - 0.5, 0, given - 1)
+        low = np.floor(place).astype(int)
+        return low, np.minimum(low + 1, given - 1), place - low
+
+    top, bottom, down = neighbours(height, frames.shape[-2])
+    left, right, across = neighbours(width, frames.shape[-1])
+    rows = frames[..., top, :] * (1 - down)[:, None] + frames[..., bottom, :] * down[:, None]
+    return rows[..., left] * (1 - across) + rows[..., right] * across
+
+
+def coordinates(height, width):
+    """``[1, 3, h, w]``: row, column, and the eighth bit of both."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([rows % 256, columns % 256, rows // 256 * 2 + columns // 256])[None].to(torch.uint8)
+
+
+def corner(crop):
+    row, column, high = crop[0, :, 0, 0].tolist()
+    return [row + high // 2 * 256, column + high % 2 * 256]
+
+
+def noise(height, width):
+    return torch.randint(
+        0, 256, (2, 3, height, width), generator=torch.Generator().manual_seed(height), dtype=torch.uint8
+    )
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_crops_along_the_long_side_are_those_of_the_official_code(views, place):
+    height, width = views["dense/sizes_hw"][place].tolist()
+    resized_height, resized_width = views["dense/resized_hw"][place].tolist()
+    corners = views["dense/crop_top_left"][place, :3].tolist()
+    ready = coordinates(resized_height, resized_width)  # the short side fits: not resized
+    assert [corner(crop) for crop in crops_along_long_side(ready, 224, 3)] == corners
+
+    frames = noise(height, width)
+    whole = bilinear(frames, resized_height, resized_width)
+    for (top, left), crop in zip(corners, crops_along_long_side(frames, 224, 3), strict=True):
+        expected = whole[..., top : top + 224, left : left + 224]
+        assert np.abs(crop.numpy() - expected).max() < 0.51  # rounded to 8 bits and no more
+
+
+def test_a_single_crop_is_the_centre():
+    assert [corner(crop) for crop in crops_along_long_side(coordinates(32, 53), 32, 1)] == [[0, 10]]
+    assert [corner(crop) for crop in crops_along_long_side(coordinates(53, 32), 32, 1)] == [[10, 0]]
+
+
+def test_crops_of_small_frames_are_enlarged():
+    crops = crops_along_long_side(noise(6, 9), 16, 2)
+    assert crops.shape == (2, 2, 3, 16, 16)
+    assert crops.dtype == torch.uint8
+    assert np.abs(crops[1].numpy() - bilinear(noise(6, 9), 16, 24)[..., 8:]).max() < 0.51
+
+
+@pytest.mark.parametrize(
+    ("size", "height", "width", "resized", "offset"),
+    [
+        (224, 240, 320, (256, 341), (16, 58)),
+        (224, 320, 240, (341, 256), (58, 16)),
+        (224, 256, 256, (256, 256), (16, 16)),
+        (224, 100, 101, (256, 259), (16, 17)),  # 258.56 is rounded, not truncated
+        (32, 40, 50, (36, 45), (2, 6)),
+    ],
+)
+def test_the_zoomed_centre_is_cut_where_the_specification_says(size, height, width, resized, offset):
+    frames = noise(height, width)
+    whole = bilinear(frames, *resized)
+    (crop,) = zoomed_centre_crop(frames, size)
+    top, left = offset
+    assert crop.shape == (2, 3, size, size)
+    assert np.abs(crop.numpy() - whole[..., top : top + size, left : left + size]).max() < 0.51
+
+
+def test_a_mirrored_clip_is_mirrored_in_all_its_frames_half_of_the_time():
+    still = NOISE[:1].expand(4, -1, -1, -1)
+    mirrored = [random_mirror(still, torch.Generator().manual_seed(seed)) for seed in range(40)]
+    swapped = sum(torch.equal(clip, still.flip(-1)) for clip in mirrored)
+    assert swapped + sum(torch.equal(clip, still) for clip in mirrored) == 40
+    assert 8 < swapped < 32

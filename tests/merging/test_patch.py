@@ -48,7 +48,7 @@ def test_tome_on_a_timm_vit_equals_the_official_code_in_every_layer(case: str, p
     assert torch.equal(members, tensor(_TOME, f"vit/{case}/source"))
 
 
-@pytest.mark.parametrize("form", ["int6", "list", "shortlist", "overcap"])
+@pytest.mark.parametrize("form", ["int6", "list", "tuple6_p1", "tuple6_m0.5", "shortlist", "overcap"])
 @pytest.mark.filterwarnings("ignore:r=.*exceeds half")
 def test_every_form_of_schedule_equals_the_official_code(form: str) -> None:
     model = _official_vit()

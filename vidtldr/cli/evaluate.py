@@ -26,7 +26,7 @@ from vidtldr.results import RunRecord, device_name
 _log = logging.getLogger(__name__)
 _DESCRIPTION = (
     "Evaluate a video model under token merging: every method of a config on the same clips, then a table of cost, "
-    "recall and speed, results.json and TensorBoard runs."
+    "accuracy and speed, results.json and TensorBoard runs."
 )
 _WHOLE_RUN = {"limit_test_batches": None, "fast_dev_run": False, "overfit_batches": 0.0, "barebones": False}
 """Trainer options that would score a part as if it were the whole, with the values that do not."""
@@ -65,7 +65,7 @@ def compare(
     record: RunRecord,
 ) -> None:
     """Evaluate one method after another; results are on disk after each."""
-    loggers = {name: MethodLogger(record.tensorboard_dir, name) for name in methods}
+    loggers = {name: MethodLogger(record.tensorboard_dir, name, record.score_tables) for name in methods}
     option_keys = list(dict.fromkeys(key for method in methods.values() for key in vars(method)))
     for name, method in methods.items():
         result = evaluate(name, method, module, datamodule, make_trainer=cli.make_trainer, logger=loggers[name])
@@ -145,7 +145,7 @@ class EvalCLI(ProjectCLI):
             enable_model_summary=False,
         )
 
-    def new_record(self, module: LightningModule) -> RunRecord:
+    def new_record(self, module: Any) -> RunRecord:
         """Start the record of this run and make its folder.
 
         Raises:
@@ -165,6 +165,8 @@ class EvalCLI(ProjectCLI):
             checkpoint_sha256=getattr(module, "checkpoint_sha256", None),
             started=now.isoformat(timespec="seconds"),
             run_dir=run_dir,
+            score_tables=module.score_tables,
+            score_note=module.score_note,
         )
 
     def _apply_data_shortcuts(self) -> None:

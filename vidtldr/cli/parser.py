@@ -19,7 +19,7 @@ from vidtldr.cli.paths import config_names, find_config, resolve_path
 from vidtldr.cli.sentences import import_class, one_sentence
 from vidtldr.errors import UserError
 
-_PATHS = {"model": ("checkpoint", "tokenizer"), "data": ("root",)}
+_PATHS = {"model": ("checkpoint", "tokenizer", "token_embedding"), "data": ("root",)}
 _CLIP_SHAPE = ("num_frames", "image_size")
 
 
@@ -213,8 +213,11 @@ def _behind_jsonargparse(error: BaseException) -> BaseException:
 
 def _resolve_paths(init_args: Namespace, keys: Sequence[str]) -> None:
     for key in keys:
-        if isinstance(init_args.get(key), str):
-            init_args[key] = resolve_path(init_args[key])
+        value = init_args.get(key)
+        if isinstance(value, str):
+            init_args[key] = resolve_path(value)
+        elif isinstance(value, list):
+            init_args[key] = [resolve_path(item) for item in value]
 
 
 def _options(parser: Any) -> list[str]:

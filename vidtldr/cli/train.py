@@ -19,7 +19,6 @@ from vidtldr.errors import UserError
 _DESCRIPTION = (
     "Fine-tune a video model: checkpoints, the best weights, the config and a TensorBoard run go to --output."
 )
-_MONITOR = "val_r_mean"
 _LAST = "last"
 
 
@@ -35,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     module: Any = cli.build_model()
     progress = sys.stderr.isatty()
     trainer = cli.new_trainer(
-        cli.callbacks(bars=progress),
+        cli.callbacks(module.monitor, bars=progress),
         logger=TensorBoardLogger(cli.output, name="", version="tensorboard", default_hp_metric=False),
         enable_progress_bar=progress,
     )
@@ -92,13 +91,13 @@ class TrainCLI(ProjectCLI):
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         return Path(best) if best else self.checkpoints / f"{_LAST}.ckpt"
 
-    def callbacks(self, *, bars: bool) -> list[Callback]:
-        """Checkpoints by validation recall where there is a validation, else the last ones; learning rate; progress."""
+    def callbacks(self, monitor: str, *, bars: bool) -> list[Callback]:
+        """Checkpoints by ``monitor`` where there is a validation, else the last ones; learning rate; progress."""
         validates = self.init_args("data").get("val_annotation") is not None
         checkpoint = ModelCheckpoint(
             dirpath=self.checkpoints,
             filename="best",
-            monitor=_MONITOR if validates else None,
+            monitor=monitor if validates else None,
             mode="max",
             save_last=True,
             enable_version_counter=False,

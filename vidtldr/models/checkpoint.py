@@ -36,6 +36,8 @@ def read_state_dict(path: str | Path) -> StateDict:
         UserError: The file is missing, cut short, not a checkpoint, or holds objects other than tensors and options.
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        raise UserError(f"checkpoint '{path}' is a folder; name the file with the weights inside it")
     if not path.is_file():
         raise UserError(f"checkpoint '{path}' does not exist")
     if path.suffix == ".safetensors":
@@ -50,6 +52,30 @@ def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def strip_task_prefix(state: Mapping[str, Tensor]) -> StateDict:
+    """The model's entries of a Lightning checkpoint of one of the tasks; any other state as it is."""
+    own = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+    return own or dict(state)
+
+
+def join_attention_bias(state: StateDict) -> StateDict:
+    """Turn ``q_bias`` and ``v_bias`` of each block into one bias of its joint projection, with zeros for the keys.
+
+    UMT and VideoMAE store their blocks so. States without such entries pass through unchanged.
+
+    Raises:
+        UserError: A block has the first but not the second.
+    """
+    joined = dict(state)
+    for key in [key for key in state if key.endswith(".attn.q_bias")]:
+        block = key.removesuffix("q_bias")
+        if block + "v_bias" not in state:
+            raise UserError(f"the checkpoint has {key} but no {block}v_bias")
+        query, value = joined.pop(key), joined.pop(block + "v_bias")
+        joined[block + "qkv.bias"] = torch.cat([query, torch.zeros_like(query), value])
+    return joined
 
 
 def load_exactly(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:

@@ -1,9 +1,8 @@
 """Video-text retrieval: encode, score in both directions, re-rank; and the fine-tuning that goes with it."""
 
 import logging
-import math
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from lightning import LightningModule
@@ -15,14 +14,22 @@ from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall
 from vidtldr.models.checkpoint import file_sha256
 from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, load_umt, umt_size
+from vidtldr.scores import ScoreTable
 from vidtldr.tasks.encoded import EncodedSet
 from vidtldr.tasks.losses import contrastive_loss, matching_loss
 from vidtldr.tasks.masked_words import MaskedWordHead, masked_word_loss
+from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
 from vidtldr.tasks.rerank import rerank
 from vidtldr.tasks.stages import Stage
 
 _log = logging.getLogger(__name__)
 _DIRECTIONS = ("t2v", "v2t")
+
+
+def _recall_table(title: str, group: str, prefix: str = "") -> ScoreTable:
+    columns = {f"{prefix}{d}_r{k}": f"{d} R@{k}" for d in _DIRECTIONS for k in (1, 5, 10)}
+    compared = f"{prefix}r_mean"
+    return ScoreTable(columns | {compared: "mean"}, compared, group, title, prefix)
 
 
 class VideoTextRetrieval(LightningModule):
@@ -48,6 +55,14 @@ class VideoTextRetrieval(LightningModule):
         scratch_dir: Folder for token features during an evaluation (several GB for large sets); None means the
             system's temporary folder.
     """
+
+    score_tables: ClassVar = (
+        _recall_table("re-ranked", "reranked"),
+        _recall_table("contrastive only, without re-ranking", "dual", prefix="dual_"),
+    )
+    score_note: ClassVar = "recall in percent; mean = mean of the six recalls; GFLOPs = vision encoder, one clip"
+    stages: ClassVar = ("encode videos", "encode texts")
+    monitor: ClassVar = "val_r_mean"
 
     def __init__(
         self,
@@ -227,20 +242,5 @@ class VideoTextRetrieval(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW, no decay on biases, norms and the temperature; linear warm-up, then a cosine down to 1 %."""
-        matrices = [p for p in self.parameters() if p.ndim > 1]
-        others = [p for p in self.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": self.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.999))
-        total, warmup = int(self.trainer.estimated_stepping_batches), self.warmup_steps
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            progress = min(1.0, (step - warmup) / max(1, total - warmup))
-            return 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        groups = decay_groups(self, self.weight_decay)
+        return adamw_with_cosine(self, groups, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)

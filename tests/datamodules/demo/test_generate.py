@@ -4,10 +4,11 @@ import json
 import av
 import pytest
 
-from datamodules.demo import SPLITS, ensure, generate
+from datamodules.demo import SPLITS, ensure, generate, production
 from datamodules.demo.__main__ import main
 from datamodules.demo.captions import make_captions
 from datamodules.demo.generate import is_complete, scene_of, video_name
+from datamodules.demo.sets import SETS
 
 COUNTS = {"test": 3, "val": 1, "train": 2}
 
@@ -187,3 +188,19 @@ def test_the_command_line_reports_a_mistake_in_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     assert main(["--root", str(tmp_path / "file" / "demo")]) == 2
     assert capsys.readouterr().err.startswith("error: cannot write the demo data into ")
+
+
+@pytest.mark.parametrize("name", ["recognition", "base2novel"])
+def test_the_command_line_makes_the_other_sets(tmp_path, name):
+    sheet = tmp_path / "sheet.png"
+    arguments = ["--set", name, "--root", str(tmp_path / "demo"), "--splits", "val", "--val", "1"]
+    assert main([*arguments, "--contact-sheet", str(sheet), "--rows", "1"]) == 0
+    assert production.is_complete(SETS[name], tmp_path / "demo", "val", 1)
+    assert sheet.stat().st_size > 10_000
+
+
+def test_a_set_without_words_has_no_vocabulary(tmp_path, capsys):
+    assert main(["--set", "recognition", "--vocabulary", str(tmp_path / "vocab.txt")]) == 2
+    assert capsys.readouterr().err.startswith("error: the set recognition has no words")
+    assert main(["--set", "base2novel", "--vocabulary", str(tmp_path / "vocab.txt")]) == 0
+    assert "photo" in (tmp_path / "vocab.txt").read_text().splitlines()

@@ -8,8 +8,9 @@ from PIL import Image
 from datamodules.demo import render as render_module
 from datamodules.demo.generate import scene_of
 from datamodules.demo.photos import PHOTOS, Photo, load_photo
-from datamodules.demo.render import RGB, _distance, render
-from datamodules.demo.scenes import COLOURS, HEIGHT, SHAPES, WIDTH, track
+from datamodules.demo.render import _TORUS_COPIES, RGB, _distance, _draw, _Painted, render, render_torus
+from datamodules.demo.scenes import COLOURS, HEIGHT, SHAPES, WIDTH, Track, track
+from datamodules.demo.torus import make_torus_scene, torus_track
 
 
 def test_frames_have_the_scene_s_length_and_the_video_s_size():
@@ -43,6 +44,34 @@ def test_objects_are_painted_where_their_track_says(index):
 def _is_inside(path, t):
     reach = 1.4 * path.radius[t]
     return reach < path.x[t] < WIDTH - reach and reach < path.y[t] < HEIGHT - reach
+
+
+@pytest.mark.parametrize("shift", [(64, 0), (0, 48), (64, 48), (-50, 40), (60, -45)])
+def test_an_object_on_the_edge_of_a_torus_is_painted_whole(shift):
+    def painted(x, y):
+        pose = [np.full(1, value) for value in (x % WIDTH, y % HEIGHT, 20.0, 0.4, 1.0)]
+        frames = np.full((1, HEIGHT, WIDTH, 3), 128, np.float32)
+        _draw(frames, _Painted("heart", "red", Track(*pose), _TORUS_COPIES), np.zeros((1, 2)))
+        return frames[0]
+
+    whole = painted(64.3, 47.6)
+    assert (whole != 128).any(axis=-1).sum() > 1000
+    moved = painted(64.3 + shift[0], 47.6 + shift[1])
+    assert np.allclose(moved, np.roll(whole, shift[::-1], axis=(0, 1)), atol=0.1)
+
+
+def test_a_scene_on_a_torus_is_painted_where_its_track_says():
+    scene = make_torus_scene("render", unseen=True, shape="star", colour="red", motion="right")
+    frames = render_torus(scene).astype(int)
+    assert frames.shape == (scene.num_frames, HEIGHT, WIDTH, 3)
+    assert np.array_equal(frames, render_torus(scene))
+    hidden = replace(scene, thing=replace(scene.thing, colour="black"))
+    changed = np.abs(frames - render_torus(hidden)).max(axis=-1) > 60
+    path = torus_track(scene.thing, scene.num_frames)
+    for t in range(scene.num_frames):
+        turn = np.exp(2j * np.pi * np.nonzero(changed[t])[1] / WIDTH).sum()
+        middle = np.angle(turn) / (2 * np.pi) * WIDTH
+        assert abs((middle - path.x[t] + WIDTH / 2) % WIDTH - WIDTH / 2) < 4
 
 
 @pytest.mark.parametrize("index", range(5))

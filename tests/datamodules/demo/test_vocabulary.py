@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from datamodules.demo import write_vocabulary
+from datamodules.demo import write_clip_vocabulary, write_vocabulary
+from datamodules.demo.base2novel_set import BASE, NOVEL, class_name
 from datamodules.demo.captions import make_captions
 from datamodules.demo.generate import scene_of
 from datamodules.demo.grammar import grammar_words
@@ -32,3 +35,18 @@ def test_any_english_text_is_tokenised_without_unknown_tokens(vocabulary, tmp_pa
         assert "[UNK]" not in tokens
         assert tokens[0] == "[CLS]"
     assert tokens[1:-1] == texts[-1].split()
+
+
+def test_the_words_of_the_prompts_are_complete_and_stand_once(tmp_path):
+    write_clip_vocabulary(tmp_path / "clip_vocab.txt")
+    words = (tmp_path / "clip_vocab.txt").read_text(encoding="utf-8").splitlines()
+    prompts = {word for label in (*BASE, *NOVEL) for word in f"a photo of a {class_name(label)}".split()}
+    assert set(words) == prompts
+    assert len(set(words)) == len(words)
+    assert all(word == word.lower() for word in words)
+
+
+def test_the_stored_words_of_the_prompts_are_those_of_the_generator(tmp_path):
+    write_clip_vocabulary(tmp_path / "clip_vocab.txt")
+    stored = Path(__file__).parents[3] / "configs" / "demo" / "clip_vocab.txt"
+    assert stored.read_bytes() == (tmp_path / "clip_vocab.txt").read_bytes()

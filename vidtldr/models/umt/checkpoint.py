@@ -8,11 +8,9 @@ modes and otherwise leaves the text encoder untrained without a word. Here it is
 import re
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from vidtldr.errors import UserError
-from vidtldr.models.checkpoint import StateDict, load_exactly, read_state_dict
+from vidtldr.models.checkpoint import StateDict, join_attention_bias, load_exactly, read_state_dict, strip_task_prefix
 
 _RENAMES = (
     (re.compile(r"^vision_encoder\.encoder\."), "vision_encoder."),
@@ -47,20 +45,12 @@ def convert_umt(state: StateDict) -> tuple[StateDict, list[str]]:
     Query and value biases of a block become one bias of its joint projection, with zeros for the keys. Files exported
     by this project pass through unchanged.
     """
-    if any(key.startswith("model.") for key in state):  # a Lightning checkpoint of the task
-        state = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
     converted, unused = {}, []
-    for key, value in state.items():
+    for key, value in strip_task_prefix(state).items():
         if _UNUSED.match(key):
             unused.append(key)
             continue
         for pattern, replacement in _RENAMES:
             key = pattern.sub(replacement, key)
         converted[key] = value
-    for key in [key for key in converted if key.endswith(".attn.q_bias")]:
-        block = key.removesuffix("q_bias")
-        if block + "v_bias" not in converted:
-            raise UserError(f"the checkpoint has {key} but no {block}v_bias")
-        query, value = converted.pop(key), converted.pop(block + "v_bias")
-        converted[block + "qkv.bias"] = torch.cat([query, torch.zeros_like(query), value])
-    return converted, unused
+    return join_attention_bias(converted), unused

@@ -1,0 +1,264 @@
+"""What all video datasets share: where files lie, what is missing or broken, and how batches are loaded."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from .datasets import ClipDataset, clip_loader, collate_clips
+from .files import VideoFiles
+from .records import RecognitionRecords, RetrievalRecords
+from .video import BrokenVideoError
+
+logger = logging.getLogger(__name__)
+
+ANNOTATION_FOLDERS = ("", "annotations", "annotation", "anno_downstream", "anno")
+"""Folders below the root in which an annotation is looked for."""
+
+Records = TypeVar("Records", RetrievalRecords, RecognitionRecords)
+
+
+@dataclass
+class Coverage:
+    """How much of a gallery was evaluated.
+
+    Attributes:
+        total: Videos that the annotation asks for, after ``limit``.
+        missing: Names of those without a file, in the order of the annotation.
+        broken: Names of those whose file could not be decoded, in the order of the gallery; complete after a full pass.
+    """
+
+    total: int = 0
+    missing: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def evaluated(self) -> int:
+        """Videos that were neither missing nor broken."""
+        return self.total - len(self.missing) - len(self.broken)
+
+
+class VideoDataModule(LightningDataModule):
+    """Videos of a dataset on disk.
+
+    Files are resolved in ``setup``, before any model is at work; videos that turn out undecodable are reported in
+    ``coverage``. A subclass calls :meth:`_set_up_evaluation` in its ``setup``.
+
+    Args:
+        root: Folder of the dataset.
+        annotation: Test annotation, a path or a file name in the folder of the dataset; found by itself if not given.
+        video_dir: Folder of the videos, absolute or in the folder of the dataset; found by itself if not given.
+        num_frames: Frames in a clip.
+        image_size: Height and width of a clip in pixels.
+        batch_size: Clips in a batch.
+        num_workers: Processes that decode videos; 0 decodes in the main process.
+        missing: What to do about videos without a file: stop with an error, or skip them in gallery and queries.
+        strict: Stop at the first video that cannot be decoded instead of counting it.
+        limit: Use only this many videos, the first of the annotation, with what belongs to them.
+        val_annotation: Annotation for validation during training, as annotation.
+        train_annotation: Annotation for training, as annotation.
+        crop_scale: Smallest and largest share of the frame area that a random crop keeps in training.
+        cache_training_clips: Decode each training video once and keep the frames of several clips in a temporary file.
+        decode_timeout: Seconds that a batch of videos may take to decode before the run stops; 0 waits for ever.
+    """
+
+    annotation_names: ClassVar[tuple[str, ...]] = ()
+    """File names under which the test annotation is looked for, the preferred one first."""
+    annotation_folders: ClassVar[tuple[str, ...]] = ANNOTATION_FOLDERS
+    """Folders in which annotations are looked for."""
+    video_folders: ClassVar[tuple[str, ...]] = ("videos", "")
+    """Folders in which videos are looked for; the first that holds one is used."""
+
+    def __init__(
+        self,
+        root: str,
+        annotation: str | None = None,
+        video_dir: str | None = None,
+        num_frames: int = 16,
+        image_size: int = 224,
+        batch_size: int = 8,
+        num_workers: int = 2,
+        missing: Literal["error", "skip"] = "error",
+        strict: bool = False,
+        limit: int | None = None,
+        val_annotation: str | None = None,
+        train_annotation: str | None = None,
+        crop_scale: tuple[float, float] = (0.5, 1.0),
+        cache_training_clips: bool = False,
+        decode_timeout: float = 300.0,
+    ):
+        super().__init__()
+        check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
+        if missing not in ("error", "skip"):
+            raise ValueError(f"missing={missing!r} must be 'error' or 'skip'")
+        if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
+            raise ValueError(f"crop_scale={tuple(crop_scale)} must be two rising shares in (0, 1]")
+        if num_workers < 0 or decode_timeout < 0:
+            raise ValueError(f"num_workers={num_workers} and decode_timeout={decode_timeout} must not be negative")
+        self.root = Path(root).expanduser()
+        self.annotation, self.val_annotation, self.train_annotation = annotation, val_annotation, train_annotation
+        self.video_dir = video_dir
+        self.num_frames, self.image_size = num_frames, image_size
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self.missing, self.strict, self.limit = missing, strict, limit
+        self.crop_scale, self.decode_timeout = crop_scale, decode_timeout
+
+        self.cache_training_clips = cache_training_clips
+        self._cache_folder: tempfile.TemporaryDirectory | None = None
+        self.coverage = Coverage()
+        self._galleries: list[list[str]] = []  # names of the videos that each loader of videos brings
+        self._paths: list[list[Path]] = []  # their files
+        self._files: VideoFiles | None = None
+        self._broken: dict[tuple[int, int], str] = {}  # (loader, position) -> name
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that a whole test brings to the model."""
+        return self.coverage.evaluated
+
+    def counts(self) -> dict[str, int]:
+        """What a report tells beside the number of videos; complete after a full pass."""
+        return {}
+
+    def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Count the broken videos of a batch; runs in the main process, which the workers cannot write to.
+
+        Raises:
+            BrokenVideoError: A video of the batch is broken and ``strict`` is set.
+        """
+        if "broken" not in batch:  # texts
+            return batch
+        batch["broken"] = [tuple(video) for video in batch["broken"]]  # pinning memory makes lists of tuples
+        for position, reason in batch["broken"]:
+            if self.strict:
+                raise BrokenVideoError(reason)
+            if self.trainer is not None and self.trainer.training:
+                logger.warning("left out of training: %s", reason)
+            else:
+                self._count_broken(dataloader_idx, position, reason)
+        return batch
+
+    def video_aliases(self, stem: str) -> Iterable[str]:
+        """Other names, without suffix, under which a video may lie on disk."""
+        return ()
+
+    def _count_broken(self, loader: int, position: int, reason: str) -> None:
+        if (loader, position) not in self._broken:
+            logger.warning("left out of the evaluation: %s", reason)
+            self._broken[loader, position] = self._galleries[loader][position]
+            self.coverage.broken = [self._broken[place] for place in sorted(self._broken)]
+
+    def _set_up_evaluation(self, galleries: Sequence[Records]) -> list[Records]:
+        """Find the videos of each loader and count afresh; returns the records whose videos have a file."""
+        self.coverage, self._broken = Coverage(), {}
+        self._galleries, self._paths = [], []
+        kept = []
+        for records in galleries:
+            if self.limit is not None:
+                records = records.keep(range(min(self.limit, len(records.videos))))
+            paths = self._find_videos(records.videos)
+            self.coverage.total += len(paths)
+            self.coverage.missing += [video for video, path in zip(records.videos, paths, strict=True) if path is None]
+            kept.append(records.keep(position for position, path in enumerate(paths) if path is not None))
+            self._galleries.append(kept[-1].videos)
+            self._paths.append([path for path in paths if path is not None])
+        return kept
+
+    def _num_broken(self, loader: int) -> int:
+        return sum(place == loader for place, _ in self._broken)
+
+    def _find_videos(self, videos: list[str]) -> list[Path | None]:
+        files = self._video_files()
+        paths = [files.find(video) for video in videos]
+        lost = [video for video, path in zip(videos, paths, strict=True) if path is None]
+        where = f"{len(lost)} of {len(videos)} videos have no file of at least 1 KiB in {files.folder}: "
+        where += ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")
+        if lost and (self.missing == "error" or len(lost) == len(videos)):
+            raise FileNotFoundError(where + ('; missing="skip" leaves them out' if self.missing == "error" else ""))
+        if lost:
+            logger.warning("%s", where)
+        return paths
+
+    def _find_training_videos(self, videos: list[str]) -> dict[int, Path]:
+        """From the position of a video to its file, those without one left out."""
+        found = {position: path for position, path in enumerate(self._find_videos(videos)) if path is not None}
+        if len(found) < self.batch_size:  # the last batch is dropped if it is not full
+            raise ValueError(f"batch_size={self.batch_size} exceeds the {len(found)} videos to train on")
+        return found
+
+    def _video_files(self) -> VideoFiles:
+        if self._files is None:
+            names = self.video_folders if self.video_dir is None else (self.video_dir,)
+            folders = [folder for folder in (self.root / name for name in names) if folder.is_dir()]
+            found = (VideoFiles(folder, root=self.root, aliases=self.video_aliases) for folder in folders)
+            self._files = next((files for files in found if files.num_files), None)
+            if self._files is None:
+                looked = ", ".join(str(self.root / name) for name in names)
+                raise FileNotFoundError(f"no folder with videos: looked in {looked}")
+            logger.info("%d video files in %s", self._files.num_files, self._files.folder)
+        return self._files
+
+    def _annotation_file(self, option: str, names: Sequence[str]) -> Path:
+        """The file that an annotation option names; if it names none, the first of ``names`` that is there."""
+        return self._find_file(names) if names and getattr(self, option) is None else self._given(option)
+
+    def _find_file(self, names: Sequence[str]) -> Path:
+        """The first of these files that lies in one of the annotation folders."""
+        self._check_root()
+        looked = (self.root / folder / name for name in names for folder in self.annotation_folders)
+        found = next((path for path in looked if path.is_file()), None)
+        if found is None:
+            raise FileNotFoundError(f"no annotation in {self.root}: looked for {', '.join(names)}")
+        return found
+
+    def _given(self, option: str) -> Path:
+        """The file that an annotation option names, in the folder of the dataset or as it is written."""
+        name = getattr(self, option)
+        if name is None:
+            raise ValueError(f"{option} must be given for this stage: a file with the videos to use and what they show")
+        self._check_root()
+        for path in (*(self.root / folder / name for folder in self.annotation_folders), Path(name)):
+            if path.is_file():
+                return path
+        raise FileNotFoundError(f"{option}={name}: no such file, neither in {self.root} nor in the current folder")
+
+    def _check_root(self) -> None:
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"root={self.root}: no such folder")
+
+    def _cache_dir(self) -> Path | None:
+        """A folder for decoded frames, if they are to be kept."""
+        if not self.cache_training_clips:
+            return None
+        self._cache_folder = tempfile.TemporaryDirectory(prefix="vidtldr-clips-")  # removed with this object
+        return Path(self._cache_folder.name)
+
+    def _clip_loader(
+        self,
+        dataset: ClipDataset,
+        *,
+        training: bool = False,
+        collate: Callable[..., dict[str, Any]] = collate_clips,
+        views: int = 1,
+    ) -> DataLoader:
+        return clip_loader(
+            dataset,
+            batch_size=max(1, self.batch_size // views),
+            num_workers=min(self.num_workers, len(dataset)),
+            clip_shape=(self.num_frames, 3, self.image_size, self.image_size),
+            timeout=self.decode_timeout,
+            training=training,
+            collate=collate,
+        )
+
+
+def check_positive(**counts: int | None) -> None:
+    """Refuse an option below 1, by its name; None stands for no such option."""
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name}={value} must be at least 1")

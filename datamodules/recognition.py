@@ -1,0 +1,188 @@
+"""Recognition data: a list of videos and their classes in, batches of views out."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch.utils.data import DataLoader
+
+from .base import VideoDataModule, check_positive
+from .recognition_lists import read_recognition_list
+from .records import RecognitionRecords
+from .sampling import dense_views, interleaved_views, segment_centres
+from .training_frames import RandomFrames, SegmentFrames, WindowFrames
+from .transforms import crops_along_long_side
+from .view_datasets import Cropper, LabelledClipDataset, ViewDataset, ViewSampler, collate_views
+
+__all__ = ["LabelledDataModule", "RecognitionDataModule", "RecognitionRecords"]
+
+logger = logging.getLogger(__name__)
+
+
+class LabelledDataModule(VideoDataModule):
+    """Videos of one class each: what recognition and base-to-novel share.
+
+    Args:
+        root: Folder of the dataset.
+        batch_size: About how many clips a batch holds: whole videos with all their views, at least one.
+        mirror: Swap left and right in half of the training clips.
+        **options: Options of :class:`~datamodules.base.VideoDataModule`.
+    """
+
+    train_names: ClassVar[tuple[str, ...]] = ()
+    """File names under which the training annotation is looked for, the preferred one first."""
+
+    def __init__(self, root: str, batch_size: int = 8, mirror: bool = False, **options: Any):
+        super().__init__(root, batch_size=batch_size, **options)
+        self.mirror = mirror
+        self._train_set: LabelledClipDataset | None = None
+
+    @property
+    def num_views(self) -> int:
+        """Views of each video in a test."""
+        return 1
+
+    @property
+    def num_clips(self) -> int:
+        """Clips that a whole test brings to the model."""
+        return self.coverage.evaluated * self.num_views
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of random clips with the class of each, shuffled."""
+        if self._train_set is None:
+            raise RuntimeError('setup("fit") has not run')
+        return self._clip_loader(self._train_set, training=True)
+
+    def _training_set(self, records: RecognitionRecords, frames: RandomFrames) -> LabelledClipDataset:
+        if self.limit is not None:
+            records = records.keep(range(min(self.limit, len(records.videos))))
+        found = self._find_training_videos(records.videos)
+        return LabelledClipDataset(
+            list(found.values()),
+            records.keep(found).labels,
+            frames,
+            self.image_size,
+            crop_scale=self.crop_scale,
+            mirror=self.mirror,
+            cache_dir=self._cache_dir(),
+        )
+
+    def _view_loader(
+        self, gallery: int, records: RecognitionRecords, *, sample: ViewSampler, crop: Cropper, views: int
+    ) -> DataLoader:
+        dataset = ViewDataset(self._paths[gallery], records.labels, sample, crop)
+        return self._clip_loader(dataset, collate=collate_views, views=views)
+
+    def _class_folders(self) -> list[Path]:
+        return [self.root / folder for folder in self.annotation_folders]
+
+
+class RecognitionDataModule(LabelledDataModule):
+    """Videos and their classes for recognition.
+
+    A test shows each video in ``num_segments`` clips of ``num_crops`` squares; view ``segment * num_crops + crop``.
+    Validation during training shows the centre only.
+
+    Args:
+        root: Folder of the dataset.
+        num_segments: Clips of each video in a test.
+        num_crops: Squares along the long side of each of these clips.
+        stride: Frames from one frame of a clip to the next; None spreads the frames of a clip over the whole video.
+        **options: Options of :class:`LabelledDataModule`.
+    """
+
+    test_videos: ClassVar[int | None] = None
+    """Videos in the published test; another number is warned about."""
+
+    def __init__(self, root: str, num_segments: int = 2, num_crops: int = 3, stride: int | None = None, **options: Any):
+        super().__init__(root, **options)
+        check_positive(num_segments=num_segments, num_crops=num_crops, stride=stride)
+        self.num_segments, self.num_crops, self.stride = num_segments, num_crops, stride
+        self.records: RecognitionRecords | None = None
+        self._train_records: RecognitionRecords | None = None
+
+    @property
+    def num_views(self) -> int:
+        """Views of each video in a test."""
+        return self.num_segments * self.num_crops
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the annotations that were read."""
+        return max(records.num_classes for records in self._annotated())
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """Name of each class, if an annotation comes with names."""
+        return next((records.class_names for records in self._annotated() if records.class_names is not None), None)
+
+    def counts(self) -> dict[str, int]:
+        """``views``: views of each video."""
+        return {"views": self.num_views}
+
+    def setup(self, stage: str) -> None:
+        """Read the annotation and find the file of each video.
+
+        Raises:
+            FileNotFoundError: A folder, an annotation or, with ``missing="error"``, a video is not there.
+            ValueError: An annotation cannot be read, or a video name is ambiguous or leads out of the data root.
+        """
+        if stage == "fit":
+            self._train_records = self._read(self._annotation_file("train_annotation", self._file_names(training=True)))
+            self._train_set = self._training_set(self._train_records, self._training_frames())
+        if stage == "test":
+            annotation = self._annotation_file("annotation", self._file_names())
+            records, expected = self._read(annotation), self._published_videos()
+            if expected not in (None, len(records.videos)):
+                logger.warning("%s has %d videos, the published test %d", annotation, len(records.videos), expected)
+            (self.records,) = self._set_up_evaluation([records])
+        elif stage == "validate" or self.val_annotation:
+            (self.records,) = self._set_up_evaluation([self._read(self._given("val_annotation"))])
+
+    def test_dataloader(self) -> DataLoader:
+        """Batches of views, all views of a video in one batch."""
+        sample = partial(interleaved_views, num_frames=self.num_frames, num_segments=self.num_segments)
+        if self.stride is not None:
+            sample = partial(
+                dense_views, num_frames=self.num_frames, stride=self.stride, num_segments=self.num_segments
+            )
+        return self._loader(sample, self.num_segments, self.num_crops)
+
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        """Batches of one view of each video, its centre; no loader if there is no validation annotation."""
+        if not self.val_annotation:
+            return []
+        return self._loader(partial(_centre_view, num_frames=self.num_frames, stride=self.stride), 1, 1)
+
+    def _loader(self, sample: ViewSampler, num_segments: int, num_crops: int) -> DataLoader:
+        if self.records is None:
+            raise RuntimeError("setup has not run")
+        crop = partial(crops_along_long_side, size=self.image_size, num_crops=num_crops)
+        return self._view_loader(0, self.records, sample=sample, crop=crop, views=num_segments * num_crops)
+
+    def _file_names(self, training: bool = False) -> tuple[str, ...]:
+        return self.train_names if training else self.annotation_names
+
+    def _published_videos(self) -> int | None:
+        return self.test_videos
+
+    def _read(self, annotation: Path) -> RecognitionRecords:
+        return read_recognition_list(annotation, self._class_folders())
+
+    def _training_frames(self) -> RandomFrames:
+        if self.stride is None:
+            return SegmentFrames(self.num_frames)
+        return WindowFrames(self.num_frames, self.stride)
+
+    def _annotated(self) -> list[RecognitionRecords]:
+        annotated = [records for records in (self.records, self._train_records) if records is not None]
+        if not annotated:
+            raise RuntimeError("setup has not run")
+        return annotated
+
+
+def _centre_view(length: int, num_frames: int, stride: int | None) -> list[list[int]]:
+    if stride is None:
+        return [segment_centres(length, num_frames)]
+    return dense_views(length, num_frames, stride, num_segments=1)

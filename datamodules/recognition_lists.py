@@ -1,0 +1,233 @@
+"""Recognition annotations in the formats in which they circulate, told apart by content and never by file name."""
+
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from .class_files import (
+    CLASS_INDEX,
+    TEMPLATE_LABELS,
+    find_class_file,
+    read_class_index,
+    read_json,
+    read_template_labels,
+    read_utf8,
+)
+from .files import strip_suffix
+from .msvd_files import split_lines
+from .records import RecognitionRecords
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED_FORMATS = (
+    "UCF101 test list (lines <class>/<video>, with classInd.txt)",
+    "UCF101 training list (lines <class>/<video> <class number from 1>, with classInd.txt)",
+    "list (lines <video><separator><class number from 0>, the separator a space, a comma, a semicolon or a tab)",
+    'SSv2 JSON (a list of objects with "id" and "template", with labels.json)',
+)
+
+_SEPARATORS = (",", ";", "\t", " ")  # a space last: it may stand beside one of the others
+_NUMBER = re.compile(r"[0-9]+")
+_UCF_NAME = re.compile(r"v_(.+)_g[0-9]+_c[0-9]+")
+
+
+class _Line(NamedTuple):
+    place: str
+    video: str
+    label: int
+
+
+def read_recognition_list(path: str | Path, class_folders: Sequence[Path] = ()) -> RecognitionRecords:
+    """Read the videos of a recognition annotation and their classes, whatever its format.
+
+    Args:
+        path: Annotation file.
+        class_folders: Where, besides the folder of the annotation, the file that numbers the classes is looked for.
+
+    Raises:
+        FileNotFoundError: There is no such file, or no numbering of the classes where the format needs one.
+        ValueError: The format is not accepted, or a label is impossible or contradicts the folder of its video.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no annotation file {path}")
+    folders = (path.parent, *class_folders)
+    text = read_utf8(path)
+    name, records = _read_json(path, folders) if text.lstrip()[:1] in ("[", "{") else _read_text(path, text, folders)
+    classes = f"{len(set(records.labels))} of {records.num_classes} classes"
+    logger.info("%s: read as %s, %d videos of %s", path, name, len(records.videos), classes)
+    return records
+
+
+def read_class_list(path: Path, class_names: list[str]) -> RecognitionRecords:
+    """Read a list whose numbers, from 0, refer to these names and to no others.
+
+    Raises:
+        ValueError: A line has another form than ``<video><separator><number>``, or its number has no name.
+    """
+    lines = _lines(path, read_utf8(path))
+    separator = _separator(lines[0][1])
+    if separator is None:
+        raise _unknown(path, lines[0][1])
+    return _numbered(_labelled(path, lines, separator), class_names)
+
+
+def _lines(path: Path, text: str) -> list[tuple[str, str]]:
+    """Place and text of each line that is not blank."""
+    lines = enumerate(split_lines(text), start=1)
+    filled = [(f"{path}, line {number}", line.strip()) for number, line in lines if line.strip()]
+    if not filled:
+        raise ValueError(f"{path} holds no record: it is empty")
+    return filled
+
+
+def _unknown(path: Path, found: str) -> ValueError:
+    return ValueError(f"{path} is in no known format: found {found[:60]!r}; accepted are {'; '.join(ACCEPTED_FORMATS)}")
+
+
+def _read_text(path: Path, text: str, folders: Sequence[Path]) -> tuple[str, RecognitionRecords]:
+    lines = _lines(path, text)
+    class_index = find_class_file(folders, [CLASS_INDEX])
+    separator = _separator(lines[0][1])
+    if separator is None:
+        if "/" not in lines[0][1] or strip_suffix(lines[0][1]) == lines[0][1]:
+            raise _unknown(path, lines[0][1])
+        if class_index is None:
+            raise FileNotFoundError(
+                f"{path} has no labels: {CLASS_INDEX}, which numbers the classes, must lie beside it"
+            )
+        return "UCF101 test list", _by_folder(lines, class_index)
+    labelled = _labelled(path, lines, separator)
+    name = f"list separated by {separator!r}"
+    if class_index is not None:
+        first, records = _checked_by_folder(path, labelled, class_index)
+        return f"{name}, classes counted from {first}", records
+    template_labels = find_class_file(folders, TEMPLATE_LABELS)
+    if template_labels is not None:
+        return name, _numbered(labelled, read_template_labels(template_labels))
+    _refuse_shifted(path, labelled)
+    return name, RecognitionRecords([line.video for line in labelled], [line.label for line in labelled])
+
+
+def _separator(line: str) -> str | None:
+    return next((separator for separator in _SEPARATORS if _split(line, separator)), None)
+
+
+def _split(line: str, separator: str) -> tuple[str, int] | None:
+    """Video and number of a line, split once from the right: paths may hold the separator."""
+    video, _, number = (part.strip() for part in line.rpartition(separator))
+    return (video, int(number)) if video and _NUMBER.fullmatch(number) else None
+
+
+def _labelled(path: Path, lines: list[tuple[str, str]], separator: str) -> list[_Line]:
+    labelled = []
+    for place, line in lines:
+        parts = _split(line, separator)
+        if parts is None:
+            raise ValueError(f"{place}: expected '<video>{separator}<class number>', found {line[:60]!r}")
+        labelled.append(_Line(place, *parts))
+    if all(_split(line.video, separator) for line in labelled):
+        raise ValueError(
+            f"{path} lists folders of frames (lines <folder> <number of frames> <class number>): only video files are "
+            "read, listed in two columns"
+        )
+    return labelled
+
+
+def _numbered(lines: list[_Line], class_names: list[str]) -> RecognitionRecords:
+    for line in lines:
+        if line.label >= len(class_names):
+            raise ValueError(
+                f"{line.place}: label {line.label} of {line.video!r} is too large for {len(class_names)} classes "
+                "counted from 0"
+            )
+    return RecognitionRecords([line.video for line in lines], [line.label for line in lines], class_names)
+
+
+def _by_folder(lines: list[tuple[str, str]], class_index: Path) -> RecognitionRecords:
+    class_names = read_class_index(class_index)
+    label_of = _labels_by_name(class_names)
+    labels = []
+    for place, video in lines:
+        label = label_of.get(PurePosixPath(video).parent.name.lower())
+        if label is None or strip_suffix(video) == video:
+            raise ValueError(f"{place}: expected '<class>/<video>' with a class of {class_index}, found {video[:60]!r}")
+        labels.append(label)
+    return RecognitionRecords([video for _, video in lines], labels, class_names)
+
+
+def _refuse_shifted(path: Path, lines: list[_Line]) -> None:
+    """Numbers from 1 read as numbers from 0 would give an accuracy near zero and no error."""
+    if min(line.label for line in lines) == 1:
+        raise ValueError(
+            f"{path}: labels start at 1, but classes are counted from 0; an official list of UCF101 is told by folders "
+            f"named as in {CLASS_INDEX}, which must lie beside it"
+        )
+
+
+def _checked_by_folder(path: Path, lines: list[_Line], class_index: Path) -> tuple[int, RecognitionRecords]:
+    """The number from which the list counts, and its records; every label must fit the class that the path tells."""
+    class_names = read_class_index(class_index)
+    label_of = _labels_by_name(class_names)
+    told = [(line, label) for line in lines if (label := _label_by_path(line.video, label_of)) is not None]
+    if not told:
+        _refuse_shifted(path, lines)
+    from_0, from_1 = ([(line, label) for line, label in told if line.label - first != label] for first in (0, 1))
+    first, wrong = (1, from_1) if len(from_1) < len(from_0) else (0, from_0)
+    if wrong:
+        line, label = wrong[0]
+        raise ValueError(
+            f"{line.place}: label {line.label} of {line.video!r} contradicts its class {class_names[label]}, number "
+            f"{label + 1} in {class_index} ({len(wrong)} of {len(told)} lines do)"
+        )
+    return first, _numbered([line._replace(label=line.label - first) for line in lines], class_names)
+
+
+def _labels_by_name(class_names: Iterable[str]) -> dict[str, int]:
+    """In lower case: files of the class HandstandPushups are named HandStandPushups."""
+    return {name.lower(): label for label, name in enumerate(class_names)}
+
+
+def _label_by_path(video: str, label_of: dict[str, int]) -> int | None:
+    """The class that the folder of a video names, or else its own name; None if neither does."""
+    path = PurePosixPath(video)
+    named = _UCF_NAME.fullmatch(strip_suffix(path.name))
+    by_name = label_of.get(named[1].lower()) if named else None
+    return label_of.get(path.parent.name.lower(), by_name)
+
+
+def _read_json(path: Path, folders: Sequence[Path]) -> tuple[str, RecognitionRecords]:
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise _unknown(path, f"an object with the keys {', '.join(map(str, list(content)[:5]))}")
+    if not content:
+        raise ValueError(f"{path} holds no record: it is empty")
+    if not any(isinstance(record, dict) and "template" in record for record in content):
+        raise ValueError(
+            f"{path} has no labels: the test part of SSv2 is published without them, results are reported on validation"
+        )
+    labels_file = find_class_file(folders, TEMPLATE_LABELS)
+    if labels_file is None:
+        raise FileNotFoundError(
+            f"{path}: {' or '.join(TEMPLATE_LABELS)}, which numbers the classes, must lie beside it"
+        )
+    class_names = read_template_labels(labels_file)
+    label_of = {name: label for label, name in enumerate(class_names)}
+    records = RecognitionRecords([], [], class_names)
+    for number, record in enumerate(content, start=1):
+        place = f"{path}, record {number} of {len(content)}"
+        records.videos.append(_text(place, record, "id"))
+        template = _text(place, record, "template").replace("[", "").replace("]", "")
+        if template not in label_of:
+            raise ValueError(f"{place}: template {template!r} is no class of {labels_file}")
+        records.labels.append(label_of[template])
+    return "SSv2 JSON", records
+
+
+def _text(place: str, record: Any, key: str) -> str:
+    value = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(value, (str, int)) or not str(value).strip():
+        raise ValueError(f"{place}: expected an object with 'id' and 'template', found {str(record)[:60]!r}")
+    return str(value)

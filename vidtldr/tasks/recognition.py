@@ -1,0 +1,189 @@
+"""Action recognition: classify clips, average over the views of a video; and the fine-tuning that goes with it."""
+
+import logging
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from safetensors.torch import save_file
+from timm.optim import param_groups_layer_decay
+from torch import Tensor
+
+from vidtldr.errors import UserError
+from vidtldr.metrics import MultiViewAccuracy
+from vidtldr.models.checkpoint import file_sha256
+from vidtldr.models.pixels import PixelNorm
+from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
+from vidtldr.scores import ScoreTable
+from vidtldr.tasks.mixing import ClipMixer
+from vidtldr.tasks.optimization import adamw_with_cosine
+
+_log = logging.getLogger(__name__)
+
+
+class ActionRecognition(LightningModule):
+    """VideoMAE on action recognition.
+
+    Args:
+        backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``.
+        size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
+        num_classes: Classes of the data set.
+        num_frames: Frames of a clip.
+        image_size: Height and width of a frame in pixels.
+        checkpoint: Weights: a published VideoMAE file, one of Hugging Face, or one exported by this project. None
+            starts from random weights.
+        new_head: Start with a fresh head, to fine-tune a pre-trained encoder or on other classes.
+        learning_rate: Peak learning rate.
+        weight_decay: AdamW's, on matrices only.
+        warmup_steps: Steps over which the learning rate rises, before it falls along a cosine.
+        layer_decay: Factor on the learning rate from each layer to the one below it.
+        mixup: Alpha of mixup; 0 for none.
+        cutmix: Alpha of cutmix; 0 for none.
+        label_smoothing: Share of the target that is spread over all classes.
+        drop_path: Stochastic depth while training.
+        head_dropout: Dropout before the head while training.
+    """
+
+    score_tables: ClassVar = (
+        ScoreTable({"top1": "top-1", "top5": "top-5"}, compared="top1", group="accuracy", title="accuracy"),
+    )
+    score_note: ClassVar = (
+        "accuracy in percent over videos: softmax of each view, mean over views; GFLOPs = vision encoder and head, "
+        "one clip (one view)"
+    )
+    stages: ClassVar = ("classify videos",)
+    monitor: ClassVar = "val_top1"
+
+    def __init__(
+        self,
+        backbone: str = "videomae_b",
+        size: dict[str, Any] | None = None,
+        num_classes: int = 101,
+        num_frames: int = 16,
+        image_size: int = 224,
+        checkpoint: str | None = None,
+        new_head: bool = False,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.05,
+        warmup_steps: int = 500,
+        layer_decay: float = 0.75,
+        mixup: float = 0.0,
+        cutmix: float = 0.0,
+        label_smoothing: float = 0.1,
+        drop_path: float = 0.1,
+        head_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.num_classes = num_classes
+        self.model = VideoMAE(
+            videomae_size(backbone, size),
+            num_classes=num_classes,
+            num_frames=num_frames,
+            image_size=image_size,
+            drop_path=drop_path,
+            head_dropout=head_dropout,
+        )
+        self.pixel_norm = PixelNorm()
+        self.checkpoint_sha256: str | None = None
+        if checkpoint is not None:
+            unused = load_videomae(self.model, checkpoint, new_head=new_head)
+            self.checkpoint_sha256 = file_sha256(checkpoint)
+            _log.info("%s loaded; %d entries that classification does not use left out", checkpoint, len(unused))
+        self.mixer = ClipMixer(num_classes, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing)
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.warmup_steps, self.layer_decay = warmup_steps, layer_decay
+        self._accuracy: MultiViewAccuracy | None = None
+
+    @property
+    def vision_encoder(self) -> VideoMAE:
+        """The ViT that token merging is put on."""
+        return self.model
+
+    def example_clip(self) -> Tensor:
+        """A blank normalised clip ``[1, c, t, h, w]`` to count FLOPs with."""
+        weight = self.model.patch_embed.proj.weight
+        return torch.zeros(1, *self.model.patch_embed.input_shape, device=weight.device, dtype=weight.dtype)
+
+    def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
+        """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
+        load_videomae(self.model, checkpoint)
+        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
+        save_file(state, path)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Logits ``[b, k]`` of uint8 clips ``[b, t, c, h, w]``."""
+        return self._classify(self.pixel_norm(clips))
+
+    def setup(self, stage: str) -> None:
+        """Check that data and model have the same classes, before anything is computed."""
+        found = self._datamodule().num_classes
+        if found > self.num_classes:
+            raise UserError(f"the data have {found} classes, the model {self.num_classes}: set --model.num_classes")
+
+    # Evaluation.
+
+    def on_test_epoch_start(self) -> None:
+        """Start counting."""
+        self._start_counting(self._datamodule().num_views)
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Classify a batch of views."""
+        if len(batch["clips"]):  # none if every video of the batch was broken
+            logits = self(batch["clips"])
+            self._counting().update(logits, video=batch["index"], view=batch["view"], label=batch["label"])
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``top1`` and ``top5``."""
+        self._log_accuracy("")
+
+    def on_validation_epoch_start(self) -> None:
+        """Validation looks at one view of each video."""
+        self._start_counting(1)
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """As in a test."""
+        self.test_step(batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """As in a test, with names that begin with ``val_``."""
+        self._log_accuracy("val_")
+
+    # Fine-tuning.
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Cross-entropy with the (mixed, smoothed) labels of a batch."""
+        clips, targets = self.mixer(self.pixel_norm(batch["clips"]), batch["label"])
+        loss = F.cross_entropy(self._classify(clips).float(), targets)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))
+        return loss
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with layer decay; no weight decay on biases and norms; warm-up, then a cosine."""
+        groups = param_groups_layer_decay(self.model, weight_decay=self.weight_decay, layer_decay=self.layer_decay)
+        return adamw_with_cosine(self, groups, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
+
+    def _classify(self, clips: Tensor) -> Tensor:
+        """Logits of normalised clips ``[b, t, c, h, w]``, which the model takes as ``[b, c, t, h, w]``."""
+        return self.model(clips.transpose(1, 2).to(self.model.patch_embed.proj.weight.dtype))
+
+    def _datamodule(self) -> Any:
+        return self.trainer.datamodule  # type: ignore[attr-defined]
+
+    def _start_counting(self, num_views: int) -> None:
+        num_videos = len(self._datamodule().records.videos)
+        self._accuracy = MultiViewAccuracy(num_videos, self.num_classes, num_views).to(self.device)
+
+    def _counting(self) -> MultiViewAccuracy:
+        if self._accuracy is None:
+            raise RuntimeError("no evaluation has started")
+        return self._accuracy
+
+    def _log_accuracy(self, prefix: str) -> None:
+        if not bool(self._counting().views.any()):
+            raise UserError("nothing is left to evaluate: no video could be read")
+        self.log_dict({prefix + name: value.float() for name, value in self._counting().compute().items()})
+        self._accuracy = None
