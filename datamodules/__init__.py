@@ -7,17 +7,42 @@ torch nor Lightning.
 from importlib import import_module
 
 _HOMES = {
+    "ActivityNet": ".activitynet",
+    "DiDeMo": ".didemo",
+    "LSMDC": ".lsmdc",
     "MSRVTT": ".msrvtt",
+    "MSRVTTQA": ".msrvtt_qa",
     "MSVD": ".msvd",
+    "MSVDQA": ".msvd_qa",
     "SSv2": ".ssv2",
+    "SSv2Label": ".ssv2_retrieval",
+    "SSv2Template": ".ssv2_retrieval",
     "UCF101": ".ucf101",
     "Demo": ".demo.datamodule",
     "DemoBaseToNovel": ".demo.base2novel",
     "DemoRecognition": ".demo.recognition",
+    "DemoVQA": ".demo.vqa",
     "UCF101BaseToNovel": ".base_to_novel",
 }
 
-__all__ = ["MSRVTT", "MSVD", "UCF101", "Demo", "DemoBaseToNovel", "DemoRecognition", "SSv2", "UCF101BaseToNovel"]
+__all__ = [
+    "LSMDC",
+    "MSRVTT",
+    "MSRVTTQA",
+    "MSVD",
+    "MSVDQA",
+    "UCF101",
+    "ActivityNet",
+    "Demo",
+    "DemoBaseToNovel",
+    "DemoRecognition",
+    "DemoVQA",
+    "DiDeMo",
+    "SSv2",
+    "SSv2Label",
+    "SSv2Template",
+    "UCF101BaseToNovel",
+]
 
 
 def __getattr__(name: str) -> type:

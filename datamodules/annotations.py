@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .json_fields import json_object, strings
 from .msvd_files import caption_lines, looks_like_pickle, read_all_descriptions, read_caption_pickle, split_lines
+from .original_files import LSMDC_ROW, is_activitynet, is_didemo, read_activitynet, read_didemo, read_lsmdc
 from .records import RetrievalRecords
 from .text import pre_text
 
@@ -20,6 +22,9 @@ ACCEPTED_FORMATS = (
     "MSVD sentences (lines vidN<TAB>sentence)",
     "MSVD descriptions (lines <clip id> <sentence>, with <split>_list.txt beside them)",
     "MSVD pickle (clip id -> list of token lists, with <split>_list.txt beside it)",
+    'ActivityNet JSON (an object of videos with "sentences")',
+    'DiDeMo JSON (a list of objects with "annotation_id", "video" and "description")',
+    "LSMDC rows (six columns parted by tabs: clip id, four times, sentence)",
 )
 
 _CSV_HEADER = ["key", "vid_key", "video_id", "sentence"]
@@ -27,12 +32,13 @@ _SENTENCE_LINE = re.compile(r"(vid\d+)\t(.*)")
 _DESCRIPTION_LINE = re.compile(r"(\S+_\d+_\d+)\s(.*)")
 
 
-def read_annotation(path: str | Path, split: str = "test") -> RetrievalRecords:
+def read_annotation(path: str | Path, split: str = "test", *, paragraphs: bool = False) -> RetrievalRecords:
     """Read a retrieval annotation, whatever its format.
 
     Args:
         path: Annotation file.
         split: Part of the dataset, for formats that hold all of it and name the parts in ``<split>_list.txt``.
+        paragraphs: Join the captions of a record into one; otherwise each of them is a text of its own.
 
     Raises:
         FileNotFoundError: There is no such file, or no list of the split beside it.
@@ -48,6 +54,8 @@ def read_annotation(path: str | Path, split: str = "test") -> RetrievalRecords:
         name, records = _read_text(path, _decoded(path, content), split)
     if not records.videos:
         raise ValueError(f"{path} holds no record ({name})")
+    if paragraphs:
+        records = records.paragraphs()
     logger.info("%s: read as %s, %d videos, %d texts", path, name, len(records.videos), len(records.texts))
     empty = sum(not pre_text(text) for text in records.texts)
     if empty:
@@ -57,11 +65,13 @@ def read_annotation(path: str | Path, split: str = "test") -> RetrievalRecords:
 
 def _read_text(path: Path, text: str, split: str) -> tuple[str, RetrievalRecords]:
     if text.lstrip()[:1] in ("[", "{"):
-        return "UMT JSON", _read_json(path, text)
+        return _read_json(path, text)
     lines = [line for line in split_lines(text) if line.strip()]
     first = lines[0] if lines else ""
     if [column.strip().lower() for column in first.split(",")] == _CSV_HEADER:
         return "JSFUSION CSV", _read_csv(path, text)
+    if LSMDC_ROW.fullmatch(first):
+        return "LSMDC rows", read_lsmdc(path, text)
     captions = next((line for line in lines if not line.startswith("#")), "")
     if _SENTENCE_LINE.fullmatch(captions):
         return "MSVD sentences", RetrievalRecords.from_captions(caption_lines(path, text, _SENTENCE_LINE).items())
@@ -81,20 +91,32 @@ def _unknown(path: Path, finding: str) -> ValueError:
     return ValueError(f"{path} is in no known format: {finding}; accepted are {'; '.join(ACCEPTED_FORMATS)}")
 
 
-def _read_json(path: Path, text: str) -> RetrievalRecords:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
-    except RecursionError as error:
-        raise ValueError(f"{path} is not valid JSON: it is nested too deeply") from error
-    if isinstance(content, dict) and ({"videos", "sentences"} <= content.keys() or "annotations" in content):
+def _read_json(path: Path, text: str) -> tuple[str, RetrievalRecords]:
+    content = _parsed(path, text)
+    if isinstance(content, list):
+        if is_didemo(content):
+            return "DiDeMo JSON", read_didemo(path, content)
+        return "UMT JSON", _read_umt(path, content)
+    if is_activitynet(content):
+        return "ActivityNet JSON", read_activitynet(path, content)
+    if {"videos", "sentences"} <= content.keys() or "annotations" in content:
         raise ValueError(
             f"{path} is an MSR-VTT JSON, which holds some 20 captions of every video: which of them the 1k-A test uses "
             "is told only by MSRVTT_JSFUSION_test.csv or msrvtt_ret_test1k.json, so give one of these"
         )
-    if not isinstance(content, list):
-        raise _unknown(path, f"it is a JSON {type(content).__name__} with the keys {', '.join(list(content)[:5])}")
+    raise _unknown(path, f"it is a JSON dict with the keys {', '.join(list(content)[:5])}")
+
+
+def _parsed(path: Path, text: str) -> list | dict:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path} is not valid JSON: it is nested too deeply") from error
+
+
+def _read_umt(path: Path, content: list) -> RetrievalRecords:
     records = RetrievalRecords()
     for number, record in enumerate(content, start=1):
         _add_umt_record(records, f"{path}, record {number} of {len(content)}", record)
@@ -106,22 +128,10 @@ def _read_json(path: Path, text: str) -> RetrievalRecords:
 
 
 def _add_umt_record(records: RetrievalRecords, place: str, record: Any) -> None:
-    if not isinstance(record, dict):
-        raise ValueError(f"{place}: is a {type(record).__name__}, expected an object with 'video' and 'caption'")
-    key = "video" if "video" in record else "image"  # "image" is the older spelling
-    videos = _strings(place, record, key, missing="video")
-    captions = _strings(place, record, "caption", missing="caption")
-    records.add(videos, captions)
-
-
-def _strings(place: str, record: dict, key: str, missing: str) -> list[str]:
-    if key not in record:
-        raise ValueError(f"{place}: key {missing!r} is missing; it has {', '.join(map(repr, record)) or 'none'}")
-    value = record[key]
-    values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(item, str) and item.strip() for item in values):
-        raise ValueError(f"{place}: key {key!r} must be a text or a list of texts, not {str(value)[:60]!r}")
-    return values
+    record = json_object(place, record, "video", "caption")
+    key = "image" if "image" in record and "video" not in record else "video"  # "image" is the older spelling
+    videos = strings(place, record, key)
+    records.add(videos, strings(place, record, "caption", blank=True))
 
 
 def _read_csv(path: Path, text: str) -> RetrievalRecords:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from .datasets import ClipDataset, clip_loader, collate_clips
 from .files import VideoFiles
+from .question_records import QuestionRecords
 from .records import RecognitionRecords, RetrievalRecords
 from .video import BrokenVideoError
 
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 ANNOTATION_FOLDERS = ("", "annotations", "annotation", "anno_downstream", "anno")
 """Folders below the root in which an annotation is looked for."""
 
-Records = TypeVar("Records", RetrievalRecords, RecognitionRecords)
+Records = TypeVar("Records", RetrievalRecords, RecognitionRecords, QuestionRecords)
 
 
 @dataclass
@@ -73,6 +74,8 @@ class VideoDataModule(LightningDataModule):
     """Folders in which annotations are looked for."""
     video_folders: ClassVar[tuple[str, ...]] = ("videos", "")
     """Folders in which videos are looked for; the first that holds one is used."""
+    suffixes_are_copies: ClassVar[bool] = False
+    """Whether files that differ in their suffixes alone are one video; otherwise a name that fits both is refused."""
 
     def __init__(
         self,
@@ -195,7 +198,7 @@ class VideoDataModule(LightningDataModule):
         if self._files is None:
             names = self.video_folders if self.video_dir is None else (self.video_dir,)
             folders = [folder for folder in (self.root / name for name in names) if folder.is_dir()]
-            found = (VideoFiles(folder, root=self.root, aliases=self.video_aliases) for folder in folders)
+            found = (VideoFiles(folder, self.root, self.video_aliases, self.suffixes_are_copies) for folder in folders)
             self._files = next((files for files in found if files.num_files), None)
             if self._files is None:
                 looked = ", ".join(str(self.root / name) for name in names)

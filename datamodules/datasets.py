@@ -40,11 +40,13 @@ class ClipDataset(Dataset):
         paths: File of each gallery video.
         num_frames: Frames in a clip.
         image_size: Height and width of a clip in pixels.
+        max_seconds: Look at no more than this much of each video, from its beginning; None is all of it.
     """
 
-    def __init__(self, paths: Sequence[Path], num_frames: int, image_size: int):
+    def __init__(self, paths: Sequence[Path], num_frames: int, image_size: int, max_seconds: float | None = None):
         self.paths = list(paths)
         self.image_size = image_size
+        self.max_seconds = max_seconds
         self.sample: FrameSampler = partial(middle_frames, num_frames=num_frames)
 
     def __len__(self) -> int:
@@ -59,11 +61,14 @@ class ClipDataset(Dataset):
 
     def read(self, index: int) -> Tensor:
         """The frames of a clip, ``[t, c, h, w]`` uint8 of any size."""
-        return read_clip(self.paths[index], self.sample)
+        return self._read(index, self.sample)
 
     def transform(self, frames: Tensor) -> Tensor:
         """``[t, c, h, w]`` uint8 of any size to ``[t, c, image_size, image_size]``."""
         return resize_frames(frames, self.image_size)
+
+    def _read(self, index: int, sample: FrameSampler) -> Tensor:
+        return read_clip(self.paths[index], sample, self.max_seconds)
 
 
 class RandomClipDataset(ClipDataset):
@@ -76,6 +81,7 @@ class RandomClipDataset(ClipDataset):
         crop_scale: Smallest and largest share of the area that the random crop keeps.
         mirror: Swap left and right in half of the clips.
         cache_dir: Folder for decoded frames in model size, of which later epochs choose; without it each epoch decodes.
+        max_seconds: As in :class:`ClipDataset`.
     """
 
     def __init__(
@@ -86,8 +92,9 @@ class RandomClipDataset(ClipDataset):
         crop_scale: tuple[float, float],
         mirror: bool = False,
         cache_dir: Path | None = None,
+        max_seconds: float | None = None,
     ):
-        super().__init__(paths, frames.num_frames, image_size)
+        super().__init__(paths, frames.num_frames, image_size, max_seconds)
         self.frames = frames
         self.crop_scale = crop_scale
         self.mirror = mirror
@@ -98,8 +105,8 @@ class RandomClipDataset(ClipDataset):
     def read(self, index: int) -> Tensor:
         """Frames chosen at random, ``[t, c, h, w]`` uint8."""
         if self.cache is None:
-            return read_clip(self.paths[index], self.frames.draw)
-        kept = self.cache.get(index, lambda: self.fit(read_clip(self.paths[index], self.frames.keep)))
+            return self._read(index, self.frames.draw)
+        kept = self.cache.get(index, lambda: self.fit(self._read(index, self.frames.keep)))
         return kept[self.frames.draw_kept()]
 
     def fit(self, frames: Tensor) -> Tensor:
@@ -121,7 +128,7 @@ class TrainingClipDataset(RandomClipDataset):
         num_frames: Frames in a clip, one random frame of each equal segment.
         image_size: Height and width of a clip in pixels.
         crop_scale: Smallest and largest share of the area that the random crop keeps.
-        cache_dir: Folder for decoded frames, as in :class:`RandomClipDataset`.
+        **options: ``cache_dir`` and ``max_seconds`` of :class:`RandomClipDataset`.
     """
 
     def __init__(
@@ -131,9 +138,9 @@ class TrainingClipDataset(RandomClipDataset):
         num_frames: int,
         image_size: int,
         crop_scale: tuple[float, float],
-        cache_dir: Path | None = None,
+        **options: Any,
     ):
-        super().__init__(paths, SegmentFrames(num_frames), image_size, crop_scale, cache_dir=cache_dir)
+        super().__init__(paths, SegmentFrames(num_frames), image_size, crop_scale, **options)
         self.captions = list(captions)
 
     def __getitem__(self, index: int) -> Item:

@@ -1,13 +1,17 @@
 """From the name of a video in an annotation to the file on disk.
 
 Users rename, transcode, flatten and nest their videos, so a name is looked up in several ways, strictest first. What is
-never done: leaving the data root, or choosing between two candidates.
+never done: leaving the data root, or choosing between two candidates (but for datasets whose files under several
+suffixes are copies of one video).
 """
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = (
     ".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".3g2", ".mts", ".m2ts", ".flv"
@@ -33,12 +37,21 @@ class VideoFiles:
         folder: Folder that holds the videos, at any depth.
         root: Data root that no file may lie outside of, links followed; None is ``folder`` itself.
         aliases: Other names of a video, tried when its own is not found.
+        suffixes_are_copies: Files that differ in their suffixes alone are one video: take the first by
+            ``VIDEO_SUFFIXES``.
     """
 
-    def __init__(self, folder: str | Path, root: str | Path | None = None, aliases: Aliases | None = None):
+    def __init__(
+        self,
+        folder: str | Path,
+        root: str | Path | None = None,
+        aliases: Aliases | None = None,
+        suffixes_are_copies: bool = False,
+    ):
         self.folder = os.path.realpath(folder)
         self.root = os.path.realpath(root or folder)
         self._aliases = aliases or (lambda stem: ())
+        self._suffixes_are_copies = suffixes_are_copies
         self._by_name: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.num_files = 0
         for relative in _walk(self.folder):
@@ -59,6 +72,8 @@ class VideoFiles:
         names = [relative, *(_renamed(relative, alias) for alias in self._aliases(strip_suffix(Path(relative).name)))]
         for tried in (names[:1], names[1:]):
             candidates = self._lookup(tried)
+            if self._suffixes_are_copies:
+                candidates = _first_copy(relative, candidates)
             if len(candidates) > 1:
                 shown = ", ".join(sorted(candidates)[:5])
                 raise ValueError(f"video {name!r} could be any of {len(candidates)} files in {self.folder}: {shown}")
@@ -103,7 +118,8 @@ def _walk(folder: str) -> Iterable[str]:
         for name in sorted(names):
             full = os.path.join(parent, name)
             # a leading dot: the "._video1.mp4" that macOS leaves beside each copied file
-            if not name.startswith(".") and name.lower().endswith(VIDEO_SUFFIXES) and _is_video(full):
+            # a dot at the end: uploads of DiDeMo that lost their suffix
+            if not name.startswith(".") and name.lower().endswith((*VIDEO_SUFFIXES, ".")) and _is_video(full):
                 yield os.path.relpath(full, folder)
 
 
@@ -119,6 +135,30 @@ def _keys(relative: str) -> list[tuple[str, str]]:
 
 def _folded_keys(relative: str) -> list[tuple[str, str]]:
     return [(f"{kind}, any case", key.lower()) for kind, key in _keys(relative)]
+
+
+def _first_copy(asked: str, candidates: set[str]) -> set[str]:
+    """The first of candidates that differ in suffixes alone: that made from the file asked for, else by suffix."""
+    if len({_all_suffixes(path)[0] for path in candidates}) != 1:
+        return candidates  # none, or several videos
+
+    def order(path: str) -> tuple[bool, list[int], str]:
+        name = os.path.basename(path)
+        return strip_suffix(name) != os.path.basename(asked), _all_suffixes(path)[1], path
+
+    first = min(candidates, key=order)
+    if len(candidates) > 1:
+        logger.info("video %r: took %s, the first of %s", asked, first, ", ".join(sorted(candidates)))
+    return {first}
+
+
+def _all_suffixes(path: str) -> tuple[str, list[int]]:
+    """A file name without any of its suffixes, and the places of these in ``VIDEO_SUFFIXES``, the last one first."""
+    name, places = os.path.basename(path), []
+    while (stem := strip_suffix(name)) != name:
+        places.append(VIDEO_SUFFIXES.index(os.path.splitext(name)[1].lower()))
+        name = stem
+    return name.rstrip("."), places
 
 
 def _renamed(relative: str, stem: str) -> str:

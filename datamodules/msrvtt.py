@@ -3,19 +3,24 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+from .base import VideoDataModule
 from .retrieval import RetrievalDataModule
 
 
-class MSRVTT(RetrievalDataModule):
-    """MSR-VTT with the 1k-A ("JSFusion") test, from the annotation of UMT or the original CSV."""
-
-    annotation_names: ClassVar = ("msrvtt_ret_test1k.json", "MSRVTT_JSFUSION_test.csv")
-    video_folders: ClassVar = ("videos/all", "videos", "TrainValVideo", "")
-    test_videos: ClassVar = 1000
-    max_text_tokens: ClassVar = 32
+class MSRVTTNames(VideoDataModule):
+    """What the videos of MSR-VTT are called."""
 
     def video_aliases(self, stem: str) -> Iterable[str]:
         """``videoN`` may lie on disk as ``N``, and the other way round."""
         number = stem.removeprefix("video")
         if number.isdecimal():
             yield number if stem != number else f"video{number}"
+
+
+class MSRVTT(MSRVTTNames, RetrievalDataModule):
+    """MSR-VTT with the 1k-A ("JSFusion") test, from the annotation of UMT or the original CSV."""
+
+    annotation_names: ClassVar = ("msrvtt_ret_test1k.json", "MSRVTT_JSFUSION_test.csv")
+    video_folders: ClassVar = ("videos/all", "videos", "TrainValVideo", "")
+    test_videos: ClassVar = 1000
+    max_text_tokens: ClassVar = 32

@@ -6,27 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from .retrieval import ANNOTATION_FOLDERS, RetrievalDataModule
+from .base import ANNOTATION_FOLDERS, VideoDataModule
+from .retrieval import RetrievalDataModule
 
 _RENAMED = re.compile(r"(vid|video)(\d+)")
 
 
-class MSVD(RetrievalDataModule):
-    """MSVD, in the published layout, its common copies, or with the annotation of UMT.
+class MSVDNames(VideoDataModule):
+    """Where the clips of MSVD lie and what they are called.
 
     Clips carry YouTube ids (``<id>_<start>_<end>``) or one of two numberings: ``vid1`` is the first clip of one and
     ``video0`` of the other. Names of different kinds are matched through ``youtube_mapping.txt`` only.
     """
 
-    annotation_names: ClassVar = (
-        "msvd_ret_test.json",
-        "sents_test_lc_nopunc.txt",
-        "AllVideoDescriptions.txt",
-        "raw-captions.pkl",
-    )
     video_folders: ClassVar = ("YouTubeClips", "videos/all", "videos", "")
-    test_videos: ClassVar = 670
-    max_text_tokens: ClassVar = 64
 
     def video_aliases(self, stem: str) -> Iterable[str]:
         """Names of the same clip in the other kinds of naming; none without a mapping file."""
@@ -37,6 +30,19 @@ class MSVD(RetrievalDataModule):
         places = [self.root / folder / "youtube_mapping.txt" for folder in (*ANNOTATION_FOLDERS, *self.video_folders)]
         mapping = next((path for path in places if path.is_file()), None)
         return {} if mapping is None else _read_mapping(mapping)
+
+
+class MSVD(MSVDNames, RetrievalDataModule):
+    """MSVD, in the published layout, its common copies, or with the annotation of UMT."""
+
+    annotation_names: ClassVar = (
+        "msvd_ret_test.json",
+        "sents_test_lc_nopunc.txt",
+        "AllVideoDescriptions.txt",
+        "raw-captions.pkl",
+    )
+    test_videos: ClassVar = 670
+    max_text_tokens: ClassVar = 64
 
 
 def _read_mapping(path: Path) -> dict[str, list[str]]:

@@ -34,10 +34,7 @@ class RetrievalRecords:
         self.videos.extend(videos)
         self.gt_video_to_texts.extend([] for _ in videos)
         for text in texts:
-            for position in positions:
-                self.gt_video_to_texts[position].append(len(self.texts))
-            self.texts.append(text)
-            self.gt_text_to_videos.append(list(positions))
+            self._add_text(text, positions)
 
     def keep(self, positions: Iterable[int]) -> "RetrievalRecords":
         """The records left when only some gallery videos are; a text stays if any of its videos does.
@@ -51,10 +48,17 @@ class RetrievalRecords:
         for text, old_positions in zip(self.texts, self.gt_text_to_videos, strict=True):
             videos = [new_position[old] for old in old_positions if old in new_position]
             if videos:
-                for video in videos:
-                    records.gt_video_to_texts[video].append(len(records.texts))
-                records.texts.append(text)
-                records.gt_text_to_videos.append(videos)
+                records._add_text(text, videos)
+        return records
+
+    def paragraphs(self) -> "RetrievalRecords":
+        """The same gallery, the texts that were added together as the sentences of one, joined by one space."""
+        sentences: dict[tuple[int, ...], list[str]] = {}
+        for text, videos in zip(self.texts, self.gt_text_to_videos, strict=True):
+            sentences.setdefault(tuple(videos), []).append(text)
+        records = RetrievalRecords(videos=list(self.videos), gt_video_to_texts=[[] for _ in self.videos])
+        for positions, texts in sentences.items():
+            records._add_text(" ".join(texts), positions)
         return records
 
     def captions_by_name(self) -> dict[str, list[str]]:
@@ -63,6 +67,12 @@ class RetrievalRecords:
         for video, texts in zip(self.videos, self.gt_video_to_texts, strict=True):
             captions.setdefault(video, []).extend(self.texts[text] for text in texts)
         return captions
+
+    def _add_text(self, text: str, positions: Sequence[int]) -> None:
+        for position in positions:
+            self.gt_video_to_texts[position].append(len(self.texts))
+        self.texts.append(text)
+        self.gt_text_to_videos.append(list(positions))
 
 
 @dataclass

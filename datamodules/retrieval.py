@@ -29,8 +29,14 @@ class RetrievalDataModule(VideoDataModule):
         **options: Options of :class:`~datamodules.base.VideoDataModule`.
     """
 
-    test_videos: ClassVar[int | None] = None
-    """Videos in the published test; another number is warned about."""
+    test_videos: ClassVar[int | tuple[int, ...] | None] = None
+    """Videos in the published test, or in each of those in use; another number is warned about."""
+    test_texts: ClassVar[int | None] = None
+    """Text queries in the published test; another number is warned about."""
+    paragraphs: ClassVar[bool] = False
+    """Whether the captions of a record are the sentences of one query; otherwise each of them is a query."""
+    max_seconds: ClassVar[float | None] = None
+    """How much of each video is looked at, from its beginning; None is all of it."""
     max_text_tokens: ClassVar[int] = 32
     """Tokens to which captions are padded and truncated."""
 
@@ -85,20 +91,28 @@ class RetrievalDataModule(VideoDataModule):
         return self._gallery_loaders()
 
     def _set_up_gallery(self, annotation: Path, split: str) -> None:
-        records = read_annotation(annotation, split)
-        if split == "test" and self.test_videos not in (None, len(records.videos)):
-            logger.warning("%s has %d videos, the published test %d", annotation, len(records.videos), self.test_videos)
+        records = read_annotation(annotation, split, paragraphs=self.paragraphs)
+        if split == "test":
+            _warn_of_another_number(annotation, "videos", len(records.videos), self.test_videos)
+            _warn_of_another_number(annotation, "texts", len(records.texts), self.test_texts)
         (self.records,) = self._set_up_evaluation([records])
 
     def _training_set(self) -> TrainingClipDataset:
-        captions = read_annotation(self._given("train_annotation"), "train").captions_by_name()
+        annotation = self._given("train_annotation")
+        captions = read_annotation(annotation, "train", paragraphs=self.paragraphs).captions_by_name()
         videos = [video for video, texts in captions.items() if texts][: self.limit]
         if not videos:
             raise ValueError(f"train_annotation={self.train_annotation}: no video has a caption")
         found = self._find_training_videos(videos)
         texts = [[pre_text(text) for text in captions[videos[position]]] for position in found]
         return TrainingClipDataset(
-            list(found.values()), texts, self.num_frames, self.image_size, self.crop_scale, self._cache_dir()
+            list(found.values()),
+            texts,
+            self.num_frames,
+            self.image_size,
+            self.crop_scale,
+            cache_dir=self._cache_dir(),
+            max_seconds=self.max_seconds,
         )
 
     def _evaluated(self) -> RetrievalRecords:
@@ -108,5 +122,11 @@ class RetrievalDataModule(VideoDataModule):
 
     def _gallery_loaders(self) -> list[DataLoader]:
         texts = TextDataset(self._evaluated())
-        clips = ClipDataset(self._paths[0], self.num_frames, self.image_size)
+        clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds)
         return [self._clip_loader(clips), DataLoader(texts, self.text_batch_size, collate_fn=collate_texts)]
+
+
+def _warn_of_another_number(annotation: Path, kind: str, found: int, published: int | tuple[int, ...] | None) -> None:
+    accepted = published if isinstance(published, tuple) else (published,)
+    if published is not None and found not in accepted:
+        logger.warning("%s has %d %s, the published test %s", annotation, found, kind, " or ".join(map(str, accepted)))

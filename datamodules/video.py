@@ -7,6 +7,7 @@ Frames are counted in decode order, not by timestamp, so in a file of variable f
 index, as in the published evaluations.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +63,7 @@ def probe(path: str | Path) -> VideoInfo:
         return VideoInfo(num_frames=len(reader), fps=float(reader.get_avg_fps()))
 
 
-def read_clip(path: str | Path, sample: FrameSampler) -> Tensor:
+def read_clip(path: str | Path, sample: FrameSampler, max_seconds: float | None = None) -> Tensor:
     """Decode the frames of a video that a sampler asks for.
 
     The file's rotation tag is applied by decord. A file cut off exactly between two packets cannot be told from a
@@ -73,18 +74,20 @@ def read_clip(path: str | Path, sample: FrameSampler) -> Tensor:
     Args:
         path: Video file.
         sample: Chooses frame indices, given the number of frames in the container; an index may repeat.
+        max_seconds: Sample as if the video ended here, by its mean frame rate; None is the whole video.
 
     Returns:
         ``[t, c, h, w]`` uint8 RGB, one frame for each index asked for.
 
     Raises:
         BrokenVideoError: The file cannot be opened, has no frame, or a chosen frame cannot be decoded. A frame is never
-            replaced by its neighbour.
+            replaced by its neighbour. Or ``max_seconds`` is given and the file tells no frame rate.
     """
     with _failures_as_broken(path):
         reader = _open(path)
         num_frames = len(reader)
-        indices = [int(index) for index in sample(num_frames)]
+        in_span = num_frames if max_seconds is None else _frames_within(path, reader, max_seconds)
+        indices = [int(index) for index in sample(in_span)]
         try:
             frames = reader.get_batch(indices).asnumpy()
         except Exception as error:
@@ -104,6 +107,14 @@ def _open(path: str | Path) -> decord.VideoReader:
     if len(reader) < 1:
         raise BrokenVideoError(f"{path}: holds no video frame")
     return reader
+
+
+def _frames_within(path: str | Path, reader: decord.VideoReader, max_seconds: float) -> int:
+    """Frames in the first ``max_seconds`` of a video, at least one; all of them if it is shorter."""
+    num_frames, fps = len(reader), float(reader.get_avg_fps())
+    if not 0 < fps < math.inf:  # false for NaN too
+        raise BrokenVideoError(f"{path}: tells no frame rate (fps={fps:g}), so its first {max_seconds:g} s are unknown")
+    return max(1, int(max_seconds * fps)) if num_frames / fps > max_seconds else num_frames
 
 
 def _read_in_order(path: str | Path, wanted: set[int]) -> tuple[dict[int, np.ndarray], int]:

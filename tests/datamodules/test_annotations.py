@@ -173,3 +173,14 @@ def test_captions_without_a_word_stay_queries_and_are_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert len(read_annotation(path).texts) == 2
     assert "1 captions are empty once cleaned" in caplog.text
+
+
+def test_captions_of_a_record_are_joined_only_for_paragraph_datasets(tmp_path):
+    path = write_json(tmp_path, [{"video": "a", "caption": ["A man. ", "He goes."]}, {"video": "b", "caption": "Up."}])
+    assert read_annotation(path).texts == ["A man. ", "He goes.", "Up."]
+    assert read_annotation(path, paragraphs=True).texts == ["A man.  He goes.", "Up."]
+
+
+def test_a_list_of_ids_is_no_annotation(tmp_path):
+    with pytest.raises(ValueError, match="record 1 of 2: is a str, expected an object with 'video' and 'caption'"):
+        read_annotation(write_json(tmp_path, ["v_a", "v_b"]))

@@ -148,3 +148,27 @@ def test_a_video_folder_that_is_itself_a_link_is_the_users_choice(tmp_path):
     files = VideoFiles(tmp_path / "root" / "videos", root=tmp_path / "root")
     assert files.find("a.mp4").name == "a.mp4"
     assert files.find(str(tmp_path / "root" / "videos" / "a.mp4")).name == "a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "expected"),
+    [
+        (["a.webm", "a.avi"], "a.avi"),
+        (["one/a.mov", "two/a.mp4"], "two/a.mp4"),
+        (["a.b.mov", "a.mov"], "a.mov"),
+    ],
+)
+def test_where_suffixes_are_copies_the_first_in_the_order_of_suffixes_is_taken(tmp_path, on_disk, expected):
+    put(tmp_path, *on_disk)
+    assert found(tmp_path, "a.mkv", suffixes_are_copies=True) == expected
+
+
+def test_where_suffixes_are_copies_different_stems_stay_ambiguous(tmp_path):
+    put(tmp_path, "Ab.mp4", "aB.mp4")
+    with pytest.raises(ValueError, match="could be any of 2 files"):
+        VideoFiles(tmp_path, suffixes_are_copies=True).find("AB.mp4")
+
+
+def test_a_file_that_lost_its_suffix_is_found_in_a_folder_below(tmp_path):
+    put(tmp_path, "deep/a.")
+    assert found(tmp_path, "a.") == "deep/a."

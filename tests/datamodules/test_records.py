@@ -60,3 +60,18 @@ def test_recognition_records_keep_their_classes_when_videos_go():
 def test_recognition_records_with_names_have_as_many_classes_as_names():
     assert RecognitionRecords(["a"], [0], ["x", "y"]).num_classes == 2
     assert RecognitionRecords([], []).num_classes == 0
+
+
+def test_the_texts_of_a_record_become_one_paragraph():
+    records = many_captions()
+    records.add(["d", "e"], ["d0 ", "d1"])
+    paragraphs = records.paragraphs()
+    assert paragraphs.videos == ["a", "b", "c", "d", "e"]
+    assert paragraphs.texts == ["a0 a1 same", "same b1", "d0  d1"]
+    assert paragraphs.gt_text_to_videos == [[0], [1], [3, 4]]
+    assert paragraphs.gt_video_to_texts == [[0], [1], [], [2], [2]]
+
+
+def test_records_of_equal_names_keep_paragraphs_of_their_own():
+    records = RetrievalRecords.from_captions([("a", ["1", "2"]), ("a", ["3", "4"])])
+    assert records.paragraphs().texts == ["1 2", "3 4"]

@@ -202,3 +202,25 @@ def test_the_error_is_one_sentence_without_a_trace(tmp_path):
         probe(tmp_path / "clip.mp4")
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path / "clip.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("length", "fps", "expected"), [(40, 10, 20), (20, 10, 20), (7, 10, 7), (21, 10, 20), (40, 24, 40), (5, 30, 5)]
+)
+def test_a_sampler_sees_no_frame_beyond_the_span(tmp_path, length, fps, expected):
+    path = encode_video(tmp_path / "clip.mp4", numbered_frames(length), fps=fps)
+    assert frame_numbers(read_clip(path, every_frame, max_seconds=2)) == list(range(expected))
+
+
+def test_a_span_within_the_first_frame_keeps_that_frame(tmp_path):
+    path = encode_video(tmp_path / "clip.mp4", numbered_frames(10), fps=10)
+    assert frame_numbers(read_clip(path, every_frame, max_seconds=0.05)) == [0]
+
+
+@pytest.mark.parametrize("fps", [0.0, float("nan"), float("inf"), -1.0])
+def test_a_span_of_a_video_that_tells_no_frame_rate_is_broken(tmp_path, monkeypatch, fps):
+    path = encode_video(tmp_path / "clip.mp4", numbered_frames(10))
+    monkeypatch.setattr("decord.VideoReader.get_avg_fps", lambda reader: fps)
+    assert frame_numbers(read_clip(path, every_frame)) == list(range(10))
+    with pytest.raises(BrokenVideoError, match=r"clip\.mp4: tells no frame rate \(fps=.*\), so its first 30 s"):
+        read_clip(path, every_frame, max_seconds=30)
