@@ -1,4 +1,4 @@
-# make demo   evaluate the embedded demo: base, ToMe and vid-TLDR side by side
+# make demo   evaluate the embedded demos, one a task: base, ToMe and vid-TLDR side by side
 # make test   run all tests
 # make lint   style and types
 PYTHON ?= python3
@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed
 	$(BIN)/python eval.py --config demo.yaml
+	$(BIN)/python eval.py --config demo_recognition.yaml
+	$(BIN)/python eval.py --config demo_base2novel.yaml
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
@@ -32,4 +34,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) data/demo outputs
+	rm -rf $(VENV) data/demo data/demo_recognition data/demo_base2novel outputs

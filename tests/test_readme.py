@@ -22,11 +22,14 @@ def test_there_is_something_to_test() -> None:
 @pytest.mark.parametrize(("script", "arguments"), COMMANDS)
 def test_every_command_is_understood(script: str, arguments: str, tmp_path, capsys: pytest.CaptureFixture) -> None:
     module = {"eval": "vidtldr.cli.evaluate", "train": "vidtldr.cli.train"}[script]
-    tokenizer = f"--model.tokenizer={write_vocabulary(tmp_path / 'vocab.txt')}"
+    words = shlex.split(arguments.replace("--print_config", ""))
+    config = words[words.index("--config") + 1]
+    if config.startswith("umt"):  # the others need no download
+        words.append(f"--model.tokenizer={write_vocabulary(tmp_path / 'vocab.txt')}")
     with pytest.raises(SystemExit) as done:
-        run(module, [*shlex.split(arguments.replace("--print_config", "")), tokenizer, "--print_config"])
+        run(module, [*words, "--print_config"])
     assert done.value.code == 0
-    assert "class_path: vidtldr.tasks.VideoTextRetrieval" in capsys.readouterr().out
+    assert "class_path: vidtldr.tasks." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS)

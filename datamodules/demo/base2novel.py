@@ -8,11 +8,11 @@ from datamodules.demo.prepare import is_training, prepare
 
 
 class DemoBaseToNovel(UCF101BaseToNovel):
-    """Generated videos of 36 base and 36 novel classes in ViFi-CLIP's layout; made in ``root`` if not there yet.
+    """Generated videos of 18 base and 18 novel classes in ViFi-CLIP's layout; made in ``root`` if not there yet.
 
-    A class is a colour and a shape, ``red star``; the novel ones are new pairs of known words. The test takes some
-    seconds; for training, the list of seed 1 is made too, which takes minutes. ``val_annotation: base_dev.txt`` is the
-    list for choosing a checkpoint.
+    A class is the pair of colours of two objects, ``red and blue``; the novel ones are new pairs of known words. The
+    test takes some seconds; for training, the list of seed 1 is made too, which takes minutes. ``val_annotation:
+    base_dev.txt`` is the list for choosing a checkpoint.
 
     Args:
         root: Folder of the dataset; created if need be.

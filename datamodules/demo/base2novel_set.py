@@ -1,35 +1,36 @@
-"""The demo set for base-to-novel generalisation, in the layout of ViFi-CLIP's lists: classes such as ``red star``.
+"""The demo set for base-to-novel generalisation, in the layout of ViFi-CLIP's lists: classes such as ``red and blue``.
 
-Base and novel classes alternate over the colours and shapes like the squares of a chessboard: every word is known from
-training, no novel pair of words is. Videos lie in one folder; the lists in ``ucf_splits`` count each half from 0.
+A class is the pair of colours of two objects. With the colours in a circle, base classes are pairs at a distance of 1
+or 3 and novel ones pairs at 2 or 4: every word is known from training, no novel pair of words is. Videos lie
+in one folder; the lists in ``ucf_splits`` count each half from 0.
 """
 
-from itertools import chain, product
+from itertools import chain
 from typing import ClassVar
 
 from datamodules.demo.classified import ClassifiedSet, Label, group_pattern, make_split
-from datamodules.demo.scenes import COLOURS, SHAPES
+from datamodules.demo.scenes import COLOURS
 
 GENERATOR_VERSION = 1  # raise it whenever a video or a list changes
 VIDEO_FOLDER, LIST_FOLDER = "videos", "ucf_splits"
 LABEL_FOLDER = f"{LIST_FOLDER}/labels"
 
 
-def _half(parity: int) -> tuple[Label, ...]:
-    pairs = product(enumerate(COLOURS), enumerate(SHAPES))
-    return tuple(
-        Label(colour.capitalize() + shape.capitalize(), shape=shape, colour=colour)
-        for (row, colour), (column, shape) in pairs
-        if (row + column) % 2 == parity
-    )
+def _pairs(*distances: int) -> tuple[Label, ...]:
+    pairs = [(first, (first + distance) % len(COLOURS)) for distance in distances for first in range(len(COLOURS))]
+    return tuple(_label(COLOURS[first], COLOURS[second]) for first, second in pairs)
 
 
-BASE, NOVEL = _half(0), _half(1)
+def _label(first: str, second: str) -> Label:
+    return Label(f"{first.capitalize()}And{second.capitalize()}", colours=(first, second))
+
+
+BASE, NOVEL = _pairs(1, 3), _pairs(2, 4)
 
 SPLITS = {
-    "test": make_split("test", len(BASE) + len(NOVEL), 4, seed=4001),
-    "val": make_split("val", len(BASE), 2, seed=4002),
-    "train": make_split("train", len(BASE), 60, seed=4003),
+    "test": make_split("test", len(BASE) + len(NOVEL), 8, seed=4001),
+    "val": make_split("val", len(BASE), 4, seed=4002),
+    "train": make_split("train", len(BASE), 90, seed=4003),
 }
 LISTS = {
     "test": {"base_val.txt": BASE, "novel_val.txt": NOVEL},
@@ -40,7 +41,7 @@ LISTS = {
 
 
 class BaseToNovelSet(ClassifiedSet):
-    """Videos whose class tells colour and shape; the motion is any."""
+    """Videos whose class tells the colours of two objects; shapes and motions are any."""
 
     manifest: ClassVar = "demo_base2novel.json"
     splits: ClassVar = SPLITS
@@ -76,8 +77,8 @@ class BaseToNovelSet(ClassifiedSet):
 
 
 def class_name(label: Label) -> str:
-    """A class in the words of a prompt, ``red star``."""
-    return f"{label.colour} {label.shape}"
+    """A class in the words of a prompt, ``red and blue``."""
+    return " and ".join(label.colours)
 
 
 def _label_table(half: tuple[Label, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What the demo sets for classification share: one object over a torus, and file names as those of UCF101.
+"""What the demo sets for classification share: objects over a torus, and file names as those of UCF101.
 
 Video ``i`` shows class ``i`` modulo the number of classes, so that the first videos of a split show every class. Splits
 differ in the groups ``gGG`` of their names, as parts of UCF101 do.
@@ -25,15 +25,13 @@ class Label:
     """One class.
 
     Attributes:
-        name: As lists and file names spell it, ``StarMovingUp`` or ``RedStar``.
-        shape: Shape of the object.
-        colour: Colour of the object; ``None`` if it is not part of the class.
+        name: As lists and file names spell it, ``RedMovingUp`` or ``RedAndBlue``.
+        colours: Colour of each object.
         motion: Motion of the object; ``None`` if it is not part of the class.
     """
 
     name: str
-    shape: str
-    colour: str | None = None
+    colours: tuple[str, ...]
     motion: str | None = None
 
 
@@ -48,7 +46,7 @@ def make_split(name: str, num_classes: int, videos_per_class: int, seed: int) ->
 
 
 class ClassifiedSet(VideoSet):
-    """Videos of one object each; a subclass says of which classes."""
+    """Videos of one class each; a subclass says of which classes."""
 
     sheet_stride: ClassVar = 4
     generator_version: ClassVar[int]
@@ -67,7 +65,7 @@ class ClassifiedSet(VideoSet):
         return classes[index % len(classes)]
 
     def file_name(self, split: str, index: int) -> str:
-        """Name of a video, such as ``v_StarMovingUp_g01_c02.mp4``."""
+        """Name of a video, such as ``v_RedMovingUp_g01_c02.mp4``."""
         group, clip = divmod(index // len(self.classes(split)), CLIPS_PER_GROUP)
         return f"v_{self.label(split, index).name}_g{_GROUPS[split][group]:02d}_c{clip + 1:02d}.mp4"
 
@@ -75,7 +73,7 @@ class ClassifiedSet(VideoSet):
         """What a video shows."""
         facts, label = self.splits[split], self.label(split, index)
         return make_torus_scene(
-            f"{facts.seed}/{index}", unseen=facts.unseen, shape=label.shape, colour=label.colour, motion=label.motion
+            f"{facts.seed}/{index}", unseen=facts.unseen, colours=label.colours, motion=label.motion
         )
 
     def stamp(self, split: str, num_videos: int) -> dict[str, Any]:
@@ -93,8 +91,9 @@ class ClassifiedSet(VideoSet):
 
     def texts(self, split: str, index: int) -> list[str]:
         """Class, and what of the scene is not part of it."""
-        thing = self.scene(split, index).thing
-        return [f"{self.label(split, index).name}: {thing.colour} {thing.shape}, {thing.motion}"]
+        things = self.scene(split, index).things
+        shown = "; ".join(f"{thing.colour} {thing.shape}, {thing.motion}" for thing in things)
+        return [f"{self.label(split, index).name}: {shown}"]
 
 
 def group_pattern(split: str) -> str:

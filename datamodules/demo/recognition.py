@@ -10,9 +10,9 @@ from datamodules.ucf101 import UCF101
 class DemoRecognition(UCF101):
     """Generated videos of 24 actions in UCF101's own file format; made in ``root`` if they are not there yet.
 
-    A class is a shape and its motion, ``StarMovingRight``, so that no single frame tells it. The test split takes some
-    seconds; for training, the training split is made too, which takes minutes. ``val_annotation: vallist01.txt`` is the
-    list for choosing a checkpoint.
+    A class is an object, told by its colour, and its motion, ``RedMovingRight``, so that no single frame tells it. The
+    test split takes some seconds; for training, the training split is made too, which takes minutes. ``val_annotation:
+    vallist01.txt`` is the list for choosing a checkpoint.
 
     Args:
         root: Folder of the dataset; created if need be.

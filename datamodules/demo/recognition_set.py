@@ -1,4 +1,4 @@
-"""The demo set for action recognition, in UCF101's own layout: 24 classes, each a shape and its motion.
+"""The demo set for action recognition, in UCF101's own layout: 24 classes, a colour and a motion.
 
 ``UCF-101/<Class>/v_<Class>_gGG_cCC.mp4``, and in ``ucfTrainTestlist`` the files ``classInd.txt``, ``trainlist01.txt``,
 ``testlist01.txt`` and, for choosing a checkpoint, ``vallist01.txt``.
@@ -11,7 +11,7 @@ from datamodules.demo.classified import ClassifiedSet, Label, group_pattern, mak
 
 GENERATOR_VERSION = 1  # raise it whenever a video or a list changes
 VIDEO_FOLDER, LIST_FOLDER = "UCF-101", "ucfTrainTestlist"
-SHAPES = ("square", "star", "heart")
+COLOURS = ("red", "green", "blue")
 MOTION_NAMES = {
     "right": "MovingRight",
     "left": "MovingLeft",
@@ -26,8 +26,8 @@ MOTION_NAMES = {
 CLASSES = tuple(
     sorted(
         (
-            Label(shape.capitalize() + name, shape=shape, motion=motion)
-            for shape, (motion, name) in product(SHAPES, MOTION_NAMES.items())
+            Label(colour.capitalize() + name, colours=(colour,), motion=motion)
+            for colour, (motion, name) in product(COLOURS, MOTION_NAMES.items())
         ),
         key=lambda label: label.name,
     )
@@ -37,12 +37,12 @@ CLASSES = tuple(
 SPLITS = {
     "test": make_split("test", len(CLASSES), 10, seed=3001),
     "val": make_split("val", len(CLASSES), 4, seed=3002),
-    "train": make_split("train", len(CLASSES), 125, seed=3003),
+    "train": make_split("train", len(CLASSES), 100, seed=3003),
 }
 
 
 class RecognitionSet(ClassifiedSet):
-    """Videos whose class tells shape and motion; the colour is any."""
+    """Videos whose class tells colour and motion; the shape is any."""
 
     manifest: ClassVar = "demo_recognition.json"
     splits: ClassVar = SPLITS

@@ -43,14 +43,16 @@ def render(scene: Scene) -> np.ndarray:
 
 
 def render_torus(scene: TorusScene) -> np.ndarray:
-    """Draw a scene on a torus: an object that crosses an edge is seen on both sides.
+    """Draw a scene on a torus: what crosses an edge is seen on both sides.
 
     Returns:
         Frames ``[num_frames, 96, 128, 3]``, uint8 RGB.
     """
-    path = torus_track(scene.thing, scene.num_frames)
-    thing = _Painted(scene.thing.shape, scene.thing.colour, path, copies=_TORUS_COPIES)
-    return _film(scene.backdrop, scene.num_frames, scene.seed, [thing])
+    things = [
+        _Painted(thing.shape, thing.colour, torus_track(thing, scene.num_frames), copies=_TORUS_COPIES)
+        for thing in scene.things
+    ]
+    return _film(scene.backdrop, scene.num_frames, scene.seed, things)
 
 
 @dataclass(frozen=True)

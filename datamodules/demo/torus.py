@@ -1,4 +1,4 @@
-"""One object that moves over a torus: what leaves the frame on one side comes back on the other.
+"""Objects that move over a torus: what leaves the frame on one side comes back on the other.
 
 No single frame tells the motion: where the object starts, how large it is and how it is turned are drawn without regard
 to the motion, and the motion keeps these distributions as they are. A shift or an orbit around a uniform place is
@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from datamodules.demo.scenes import COLOURS, HEIGHT, MOTIONS, WIDTH, Backdrop, Track, draw_backdrop
+from datamodules.demo.scenes import HEIGHT, MOTIONS, SHAPES, WIDTH, Backdrop, Track, draw_backdrop
 
 MIN_FRAMES, MAX_FRAMES = 40, 56
 SMALLEST_RADIUS, LARGEST_RADIUS = 15.0, 30.0  # pixels; a patch of the small models is 12 or 16 wide
 
 _FRAMES_OF_A_CLIP = 32  # 8 frames, every fourth: what a model looks at
+SPINNING_SHAPES = tuple(shape for shape in SHAPES if shape not in ("circle", "ring"))
+"""Shapes whose spin can be seen."""
+
 _DIRECTIONS = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}
 
 
@@ -58,35 +61,34 @@ class Wanderer:
 
 @dataclass(frozen=True)
 class TorusScene:
-    """Content of one video."""
+    """Content of one video; a later thing covers an earlier one where they meet."""
 
     num_frames: int
-    thing: Wanderer
+    things: tuple[Wanderer, ...]
     backdrop: Backdrop
     seed: str
 
 
-def make_torus_scene(
-    seed: str, *, unseen: bool, shape: str, colour: str | None = None, motion: str | None = None
-) -> TorusScene:
+def make_torus_scene(seed: str, *, unseen: bool, colours: tuple[str, ...], motion: str | None = None) -> TorusScene:
     """Draw one scene.
 
     Args:
         seed: Any text; equal text gives an equal scene on every machine.
         unseen: Whether the background comes from the part of the photographs kept for validation and test.
-        shape: Shape of the object.
-        colour: Colour of the object; drawn if not given.
-        motion: Motion of the object; drawn if not given.
+        colours: Colour of each object.
+        motion: Motion of every object; drawn if not given.
 
     Returns:
         The scene. Scenes of one seed differ in nothing but what is asked for here.
     """
     rng = random.Random(f"{seed}/torus")
     num_frames = rng.randint(MIN_FRAMES, MAX_FRAMES)
-    drawn_colour, drawn_motion = rng.choice(COLOURS), rng.choice(MOTIONS)
     backdrop = draw_backdrop(rng, unseen)
-    thing = _draw_wanderer(rng, shape, colour or drawn_colour, motion or drawn_motion)
-    return TorusScene(num_frames, thing, backdrop, seed)
+    things = []
+    for colour in colours:
+        shape, drawn_motion = rng.choice(SPINNING_SHAPES), rng.choice(MOTIONS)
+        things.append(_draw_wanderer(rng, shape, colour, motion or drawn_motion))
+    return TorusScene(num_frames, tuple(things), backdrop, seed)
 
 
 def torus_track(thing: Wanderer, num_frames: int) -> Track:
@@ -115,12 +117,12 @@ def _draw_wanderer(rng: random.Random, shape: str, colour: str, motion: str) -> 
     sense = rng.choice((-1, 1))
     if motion in _DIRECTIONS:
         across, down = _DIRECTIONS[motion]
-        share = rng.uniform(0.6, 0.9) / _FRAMES_OF_A_CLIP
+        share = rng.uniform(0.4, 0.6) / _FRAMES_OF_A_CLIP
         sideways = rng.uniform(-6.0, 6.0) / _FRAMES_OF_A_CLIP
         velocity = (share * WIDTH * across + sideways * abs(down), share * HEIGHT * down + sideways * abs(across))
         return replace(still, velocity=velocity)
     if motion == "circling":
-        rate = sense * 2 * math.pi * rng.uniform(0.9, 1.1) / _FRAMES_OF_A_CLIP
+        rate = sense * 2 * math.pi * rng.uniform(0.7, 0.9) / _FRAMES_OF_A_CLIP
         return replace(still, orbit=rng.uniform(17.0, 26.0), orbit_rate=rate)
     if motion == "spinning":
         # Below half of the smallest symmetry angle (72 degrees, the star) from one of the model's frames to the next.

@@ -2,12 +2,13 @@ import hashlib
 import json
 import re
 from dataclasses import asdict
+from itertools import combinations
 
 import pytest
 
 from datamodules.demo.base2novel_set import BASE, BASE_TO_NOVEL, GENERATOR_VERSION, NOVEL, SPLITS, class_name
 from datamodules.demo.production import ensure
-from datamodules.demo.scenes import COLOURS, MOTIONS, SHAPES
+from datamodules.demo.scenes import COLOURS, MOTIONS
 
 COUNTS = {"test": 4, "val": 2, "train": 2}
 HALVES = {"base": BASE, "novel": NOVEL}
@@ -27,25 +28,26 @@ def test_sizes_of_the_lists():
         for path, content in BASE_TO_NOVEL.lists(split, facts.num_videos).items():
             sizes[path.rpartition("/")[2]] = len(content.splitlines())
     expected = {
-        "fs_base_s1_train.txt": 36 * 60,
-        "base_dev.txt": 36 * 2,
-        "base_val.txt": 36 * 4,
-        "novel_val.txt": 36 * 4,
+        "fs_base_s1_train.txt": 18 * 90,
+        "base_dev.txt": 18 * 4,
+        "base_val.txt": 18 * 8,
+        "novel_val.txt": 18 * 8,
     }
     assert sizes == expected
 
 
 def test_the_halves_share_every_word_and_no_class():
     words = {half: {word for label in labels for word in class_name(label).split()} for half, labels in HALVES.items()}
-    assert words["base"] == words["novel"] == {*COLOURS, *SHAPES}
-    assert len(set(BASE)) == len(set(NOVEL)) == 36
-    assert not set(BASE) & set(NOVEL)
+    assert words["base"] == words["novel"] == {*COLOURS, "and"}
+    assert len(set(BASE)) == len(set(NOVEL)) == 18
+    assert not {frozenset(label.colours) for label in BASE} & {frozenset(label.colours) for label in NOVEL}
 
 
-def test_neighbours_on_the_board_are_in_different_halves():
-    base = {class_name(label) for label in BASE}
-    for row, colour in enumerate(COLOURS):
-        assert [f"{colour} {shape}" in base for shape in SHAPES] == [(row + column) % 2 == 0 for column in range(8)]
+def test_the_halves_are_all_pairs_of_colours_and_each_colour_is_as_frequent():
+    pairs = {frozenset(label.colours) for label in (*BASE, *NOVEL)}
+    assert pairs == {frozenset(pair) for pair in combinations(COLOURS, 2)}
+    for labels in HALVES.values():
+        assert {sum(colour in label.colours for label in labels) for colour in COLOURS} == {4}
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -63,24 +65,24 @@ def test_lists_count_each_half_from_0_and_name_files_that_are_there(splits, name
     lines = (splits / name).read_text(encoding="utf-8").splitlines()
     assert lines
     for line in lines:
-        video, colour, shape, label = re.fullmatch(r"(v_([A-Z]\w+)([A-Z]\w+)_g\d\d_c\d\d\.mp4) (\d+)", line).groups()
-        assert class_name(HALVES[half][int(label)]) == f"{colour} {shape}".lower()
+        video, first, second, label = re.fullmatch(r"(v_(\w+)And(\w+)_g\d\d_c\d\d\.mp4) (\d+)", line).groups()
+        assert class_name(HALVES[half][int(label)]) == f"{first} and {second}".lower()
         assert (splits.parent / "videos" / video).stat().st_size > 2000
 
 
 def test_training_never_sees_a_novel_pair():
-    novel = {(label.colour, label.shape) for label in NOVEL}
+    novel = {frozenset(label.colours) for label in NOVEL}
     for split in ("train", "val"):
         for index in range(SPLITS[split].num_videos):
             label = BASE_TO_NOVEL.label(split, index)
-            assert (label.colour, label.shape) not in novel
+            assert frozenset(label.colours) not in novel
 
 
-def test_a_video_shows_its_class_in_any_motion():
-    things = [BASE_TO_NOVEL.scene("test", index).thing for index in range(144)]
+def test_a_video_shows_the_colours_of_its_class_in_any_motion():
+    scenes = [BASE_TO_NOVEL.scene("test", index) for index in range(144)]
     labels = [BASE_TO_NOVEL.label("test", index) for index in range(144)]
-    assert [(thing.colour, thing.shape) for thing in things] == [(label.colour, label.shape) for label in labels]
-    assert {thing.motion for thing in things} == set(MOTIONS)
+    assert [tuple(thing.colour for thing in scene.things) for scene in scenes] == [label.colours for label in labels]
+    assert {thing.motion for scene in scenes for thing in scene.things} == set(MOTIONS)
 
 
 def test_scenes_and_lists_of_this_version_stay_as_they_are():
@@ -88,4 +90,4 @@ def test_scenes_and_lists_of_this_version_stay_as_they_are():
     scenes = [asdict(BASE_TO_NOVEL.scene(split, index)) for split in SPLITS for index in range(50)]
     lists = [BASE_TO_NOVEL.lists(split, 150) for split in SPLITS]
     digest = hashlib.sha256(json.dumps([scenes, lists, BASE_TO_NOVEL.tables()]).encode()).hexdigest()[:16]
-    assert (GENERATOR_VERSION, digest) == (1, "ed6616a2465beb22")
+    assert (GENERATOR_VERSION, digest) == (1, "5a634b07e7cd41c1")

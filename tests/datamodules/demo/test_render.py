@@ -61,13 +61,14 @@ def test_an_object_on_the_edge_of_a_torus_is_painted_whole(shift):
 
 
 def test_a_scene_on_a_torus_is_painted_where_its_track_says():
-    scene = make_torus_scene("render", unseen=True, shape="star", colour="red", motion="right")
+    scene = make_torus_scene("render", unseen=True, colours=("red",), motion="right")
+    (thing,) = scene.things
     frames = render_torus(scene).astype(int)
     assert frames.shape == (scene.num_frames, HEIGHT, WIDTH, 3)
     assert np.array_equal(frames, render_torus(scene))
-    hidden = replace(scene, thing=replace(scene.thing, colour="black"))
+    hidden = replace(scene, things=(replace(thing, colour="black"),))
     changed = np.abs(frames - render_torus(hidden)).max(axis=-1) > 60
-    path = torus_track(scene.thing, scene.num_frames)
+    path = torus_track(thing, scene.num_frames)
     for t in range(scene.num_frames):
         turn = np.exp(2j * np.pi * np.nonzero(changed[t])[1] / WIDTH).sum()
         middle = np.angle(turn) / (2 * np.pi) * WIDTH

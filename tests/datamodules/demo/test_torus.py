@@ -4,14 +4,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datamodules.demo.recognition_set import SHAPES
 from datamodules.demo.scenes import HEIGHT, MOTIONS, WIDTH
-from datamodules.demo.torus import LARGEST_RADIUS, MIN_FRAMES, SMALLEST_RADIUS, make_torus_scene, torus_track
+from datamodules.demo.torus import (
+    LARGEST_RADIUS,
+    MIN_FRAMES,
+    SMALLEST_RADIUS,
+    TorusScene,
+    Wanderer,
+    make_torus_scene,
+    torus_track,
+)
 
 SCENES_PER_MOTION = 200
 SCENES = {
     motion: [
-        make_torus_scene(f"{motion}/{index}", unseen=False, shape=SHAPES[index % 3], motion=motion)
+        make_torus_scene(f"{motion}/{index}", unseen=False, colours=("red",), motion=motion)
         for index in range(SCENES_PER_MOTION)
     ]
     for motion in MOTIONS
@@ -21,9 +28,14 @@ INSTANTS = (0, 19, MIN_FRAMES - 1)  # the first frame, a middle one and the last
 LARGEST_STATISTIC = 2.2
 
 
+def only(scene: TorusScene) -> Wanderer:
+    (thing,) = scene.things
+    return thing
+
+
 def poses(scenes, frame, track=torus_track):
     """What a single frame shows of each scene's object."""
-    tracks = [track(scene.thing, MIN_FRAMES) for scene in scenes]
+    tracks = [track(only(scene), MIN_FRAMES) for scene in scenes]
     values = {name: np.array([getattr(path, name)[frame] for path in tracks]) for name in ("x", "y", "radius", "angle")}
     return {**values, "angle": values["angle"] % (2 * math.pi)}
 
@@ -71,7 +83,7 @@ def bounded_track(thing, num_frames):
 
 
 def changed(scenes, motion, **values):
-    things = [replace(scene, thing=replace(scene.thing, **values)) for scene in scenes[motion]]
+    things = [replace(scene, things=(replace(only(scene), **values),)) for scene in scenes[motion]]
     return {**scenes, motion: things}
 
 
@@ -97,16 +109,19 @@ def test_edges_that_stop_an_object_would_be_found():
 
 
 def test_scenes_of_one_seed_differ_in_the_motion_alone():
-    scenes = [make_torus_scene("7/3", unseen=True, shape="star", motion=motion) for motion in MOTIONS]
+    scenes = [make_torus_scene("7/3", unseen=True, colours=("red",), motion=motion) for motion in MOTIONS]
     stay = {"velocity": (0.0, 0.0), "orbit": 0.0, "orbit_rate": 0.0, "spin_rate": 0.0, "growth_rate": 0.0}
-    stopped = {replace(scene, thing=replace(scene.thing, motion="none", **stay)) for scene in scenes}
+    stopped = {
+        replace(scene, things=tuple(replace(thing, motion="none", **stay) for thing in scene.things))
+        for scene in scenes
+    }
     assert len(stopped) == 1
 
 
 def test_equal_seed_gives_an_equal_scene():
-    scene = make_torus_scene("7/3", unseen=True, shape="star")
-    assert scene == make_torus_scene("7/3", unseen=True, shape="star")
-    assert scene != make_torus_scene("7/4", unseen=True, shape="star")
+    scene = make_torus_scene("7/3", unseen=True, colours=("red",))
+    assert scene == make_torus_scene("7/3", unseen=True, colours=("red",))
+    assert scene != make_torus_scene("7/4", unseen=True, colours=("red",))
 
 
 @pytest.mark.parametrize(
@@ -115,26 +130,26 @@ def test_equal_seed_gives_an_equal_scene():
 )
 def test_a_direction_is_kept_at_constant_speed(motion, axis, sign, period):
     for scene in SCENES[motion]:
-        path = torus_track(scene.thing, 33)
+        path = torus_track(only(scene), 33)
         along = sign * np.unwrap(getattr(path, axis), period=period)
         assert np.ptp(np.diff(along)) < 1e-9
-        assert 0.6 * period <= along[-1] - along[0] <= 0.9 * period
-        assert abs(scene.thing.velocity[axis == "x"]) * 32 <= 6
+        assert 0.4 * period <= along[-1] - along[0] <= 0.6 * period
+        assert abs(only(scene).velocity[axis == "x"]) * 32 <= 6
 
 
-def test_a_circle_takes_about_32_frames_in_either_sense():
-    rates = np.array([scene.thing.orbit_rate for scene in SCENES["circling"]]) * 32 / (2 * math.pi)
-    assert ((np.abs(rates) > 0.85) & (np.abs(rates) < 1.15)).all()
+def test_most_of_a_circle_takes_32_frames_in_either_sense():
+    rates = np.array([only(scene).orbit_rate for scene in SCENES["circling"]]) * 32 / (2 * math.pi)
+    assert ((np.abs(rates) >= 0.7) & (np.abs(rates) <= 0.9)).all()
     assert 0.4 < (rates > 0).mean() < 0.6
     for scene in SCENES["circling"]:
-        path = torus_track(scene.thing, 33)
-        across = (path.x - scene.thing.x + WIDTH / 2) % WIDTH - WIDTH / 2
-        down = (path.y - scene.thing.y + HEIGHT / 2) % HEIGHT - HEIGHT / 2
-        assert np.allclose(np.hypot(across, down), scene.thing.orbit)
+        path = torus_track(only(scene), 33)
+        across = (path.x - only(scene).x + WIDTH / 2) % WIDTH - WIDTH / 2
+        down = (path.y - only(scene).y + HEIGHT / 2) % HEIGHT - HEIGHT / 2
+        assert np.allclose(np.hypot(across, down), only(scene).orbit)
 
 
 def test_a_spin_can_be_told_from_every_fourth_frame_in_either_sense():
-    steps = np.degrees([scene.thing.spin_rate for scene in SCENES["spinning"]]) * 4
+    steps = np.degrees([only(scene).spin_rate for scene in SCENES["spinning"]]) * 4
     assert ((np.abs(steps) >= 22) & (np.abs(steps) <= 32)).all()  # below half of 72 degrees, the star's symmetry
     assert 0.4 < (steps > 0).mean() < 0.6
 
@@ -142,7 +157,7 @@ def test_a_spin_can_be_told_from_every_fourth_frame_in_either_sense():
 @pytest.mark.parametrize(("motion", "sign"), [("growing", 1), ("shrinking", -1)])
 def test_a_size_runs_through_its_range_and_jumps_back(motion, sign):
     for scene in SCENES[motion]:
-        steps = sign * np.diff(torus_track(scene.thing, 33).radius)
+        steps = sign * np.diff(torus_track(only(scene), 33).radius)
         jumps = steps < 0
         assert 1 <= jumps.sum() <= 2
         assert np.ptp(steps[~jumps]) < 1e-9
@@ -153,7 +168,7 @@ def test_a_size_runs_through_its_range_and_jumps_back(motion, sign):
 def test_no_other_motion_changes_size_or_angle():
     for motion in MOTIONS:
         for scene in SCENES[motion]:
-            path = torus_track(scene.thing, scene.num_frames)
+            path = torus_track(only(scene), scene.num_frames)
             assert (np.ptp(path.radius) == 0) == (motion not in ("growing", "shrinking"))
             assert (np.ptp(path.angle) == 0) == (motion != "spinning")
             assert path.opacity.min() == 1
