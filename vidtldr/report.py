@@ -1,35 +1,19 @@
 """The table of a run, in the paper's form: for a terminal, and as Markdown for TensorBoard and pipes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from vidtldr.results import MethodResult, RunRecord
+from vidtldr.tables import Block, draw, markdown_block
 
 WIDTH = 120  # columns that the table fits into
 _WIDE = 110  # with fewer, numbers would be broken over two lines
 _FIRST_NAMES = 5
 _NONE = "-"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A table before it is drawn.
-
-    Attributes:
-        title: What the scores are.
-        columns: Headings, the first of them the method's.
-        rows: Cells as text, as many a row as there are columns.
-    """
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
 
 
 def print_report(record: RunRecord, console: Console) -> None:
@@ -47,12 +31,12 @@ def render(record: RunRecord, *, narrow: bool = False) -> RenderableType:
     notes.add_column(overflow="fold")
     for name, text in facts(record):
         notes.add_row(name, Text(text))
-    return Group(*(_draw(block) for block in blocks(record, narrow=narrow)), Text(), notes)
+    return Group(*(draw(block) for block in blocks(record, narrow=narrow)), Text(), notes)
 
 
 def markdown(record: RunRecord) -> str:
     """The report as Markdown."""
-    parts = [_markdown_block(block) for block in blocks(record)]
+    parts = [markdown_block(block) for block in blocks(record)]
     parts.append("\n".join(f"- **{name}**: {text}" for name, text in facts(record)))
     return "\n\n".join(parts)
 
@@ -116,24 +100,6 @@ def describe_options(options: dict[str, Any]) -> str:
 
 def _block(title: str, columns: dict[str, list[str]]) -> Block:
     return Block(title, list(columns), [list(row) for row in zip(*columns.values())])
-
-
-def _draw(block: Block) -> Table:
-    table = Table(title=block.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for index, column in enumerate(block.columns):
-        if index == 0:
-            table.add_column(column, max_width=24, overflow="fold")
-        else:
-            table.add_column(column.replace(" ", "\n"), justify="right", overflow="fold")
-    for row in block.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    return table
-
-
-def _markdown_block(block: Block) -> str:
-    lines = [block.columns, ["---"] + ["---:"] * (len(block.columns) - 1), *block.rows]
-    table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
-    return f"**{block.title}**\n\n{table}"
 
 
 def _label(result: MethodResult) -> str:
@@ -204,6 +170,7 @@ def _protocol(record: RunRecord) -> str:
         ("model", "image_size", "{0}x{0} px"),
         ("model", "k_test", "best {} re-ranked (k_test)"),
         ("model", "max_text_length", "texts up to {} tokens"),
+        ("model", "max_question_length", "questions up to {} tokens"),
         ("data", "num_segments", "{} temporal segments"),
         ("data", "num_crops", "{} spatial crops"),
         ("data", "stride", "stride {}"),

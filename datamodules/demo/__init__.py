@@ -4,6 +4,14 @@
 """
 
 from datamodules.demo.generate import GENERATOR_VERSION, SPLITS, Split, ensure
-from datamodules.demo.vocabulary import write_clip_vocabulary, write_vocabulary
+from datamodules.demo.vocabulary import write_clip_vocabulary, write_question_vocabulary, write_vocabulary
 
-__all__ = ["GENERATOR_VERSION", "SPLITS", "Split", "ensure", "write_clip_vocabulary", "write_vocabulary"]
+__all__ = [
+    "GENERATOR_VERSION",
+    "SPLITS",
+    "Split",
+    "ensure",
+    "write_clip_vocabulary",
+    "write_question_vocabulary",
+    "write_vocabulary",
+]

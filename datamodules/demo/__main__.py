@@ -5,11 +5,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from datamodules.demo import SPLITS, write_clip_vocabulary, write_vocabulary
+from datamodules.demo import SPLITS, write_clip_vocabulary, write_question_vocabulary, write_vocabulary
 from datamodules.demo.production import ensure
 from datamodules.demo.sets import SETS
 
-_VOCABULARIES = {"retrieval": write_vocabulary, "base2novel": write_clip_vocabulary}
+_VOCABULARIES = {
+    "retrieval": write_vocabulary,
+    "vqa": write_question_vocabulary,
+    "base2novel": write_clip_vocabulary,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from datamodules.demo.base2novel_set import BASE, NOVEL, class_name
 from datamodules.demo.grammar import grammar_words
 from datamodules.demo.output import write_text
+from datamodules.demo.questions import question_words
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PROMPT_WORDS = ("a", "photo", "of")
@@ -23,6 +24,14 @@ def vocabulary() -> list[str]:
     return [*SPECIAL_TOKENS, *grammar_words(), *singles, *(f"##{character}" for character in characters)]
 
 
+def question_vocabulary() -> list[str]:
+    """Return the tokens of captions, questions and answers.
+
+    They begin with those of :func:`vocabulary`, so that a text encoder of the captions can be trained on.
+    """
+    return list(dict.fromkeys((*vocabulary(), *question_words())))
+
+
 def clip_vocabulary() -> list[str]:
     """Return the words of the prompts for all base and novel classes, those of the sentence first."""
     names = (word for label in (*BASE, *NOVEL) for word in class_name(label).split())
@@ -32,6 +41,11 @@ def clip_vocabulary() -> list[str]:
 def write_vocabulary(path: Path | str) -> None:
     """Write ``vocab.txt``: one token a line, its number being the line's, from 0."""
     _write_lines(Path(path), vocabulary())
+
+
+def write_question_vocabulary(path: Path | str) -> None:
+    """Write ``vqa_vocab.txt``, in the format of ``vocab.txt``."""
+    _write_lines(Path(path), question_vocabulary())
 
 
 def write_clip_vocabulary(path: Path | str) -> None:

@@ -1,6 +1,7 @@
 """What ``eval.py`` and ``train.py`` share: finding configs, the order of arguments, errors in one sentence."""
 
 import argparse
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from vidtldr.cli.argv import CONFIG_OPTIONS, configs_first, configs_named, is_config_option
 from vidtldr.cli.entry import user_errors
+from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.messages import quiet_lightning
 from vidtldr.cli.paths import config_names, find_config, resolve_path
 from vidtldr.cli.sentences import import_class, one_sentence
@@ -24,15 +26,23 @@ _CLIP_SHAPE = ("num_frames", "image_size")
 
 
 class ConfigByName(ActionConfigFile):
-    """``--config``, which also finds shipped configs by their bare name."""
+    """``--config``, which also finds shipped configs by their bare name and reads what they inherit."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Look the config up, then let jsonargparse read it; what it finds wrong is said with the file's name."""
         path = find_config(values)
-        try:
-            super().__call__(parser, cfg, str(path), option_string)
-        except argparse.ArgumentError as error:
-            raise UserError(f"{path}: {one_sentence(str(error), _options(parser))}") from error
+        content = read_config(path)
+        legal = list(dict.fromkeys(action.dest.split(".")[0] for action in parser._actions))
+        if unknown := [key for key in content if key not in legal]:  # jsonargparse would leave it out without a word
+            raise UserError(f"{path}: unknown key '{unknown[0]}'; there are {', '.join(sorted(legal))}")
+        with tempfile.TemporaryDirectory(prefix="vidtldr-") as folder:
+            whole = Path(folder) / path.name
+            whole.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            try:
+                super().__call__(parser, cfg, str(whole), option_string)
+            except argparse.ArgumentError as error:
+                sentence = one_sentence(str(error), _options(parser)).replace(str(whole), str(path))
+                raise UserError(f"{path}: {sentence}") from error
 
 
 class ProjectCLI(LightningCLI):

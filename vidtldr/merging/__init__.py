@@ -1,28 +1,41 @@
-"""Training-free token merging for any model built from timm blocks. Pure PyTorch."""
+"""Training-free token merging and pruning for any model built from timm blocks. Pure PyTorch."""
 
+from vidtldr.merging.dropping import PrunePlan, drop_lowest, max_droppable
 from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
-from vidtldr.merging.methods import METHODS, Base, Method, ToMe, VidTLDR, build_method
-from vidtldr.merging.patch import LayerRecord, apply, merging, remove
-from vidtldr.merging.saliency import drop_background, saliency, sharpness
+from vidtldr.merging.methods import Base, Method, ToMe, VidTLDR
+from vidtldr.merging.patch import apply, merging, remove
+from vidtldr.merging.pruning import Attentiveness, Pruning, Rollout, SaliencyPruning
+from vidtldr.merging.record import LayerRecord
+from vidtldr.merging.registry import METHODS, build_method
+from vidtldr.merging.saliency import attentiveness, drop_background, rollout, saliency, sharpness
 from vidtldr.merging.schedule import parse_schedule
 
 __all__ = [
     "METHODS",
+    "Attentiveness",
     "Base",
     "LayerRecord",
     "MergePlan",
     "Method",
+    "PrunePlan",
+    "Pruning",
+    "Rollout",
+    "SaliencyPruning",
     "ToMe",
     "VidTLDR",
     "apply",
+    "attentiveness",
     "build_method",
     "drop_background",
+    "drop_lowest",
     "match",
+    "max_droppable",
     "max_mergeable",
     "merge_tokens",
     "merging",
     "parse_schedule",
     "remove",
+    "rollout",
     "saliency",
     "sharpness",
 ]

@@ -1,16 +1,27 @@
-"""Self-attention that also yields what saliency needs."""
+"""Self-attention that also yields what tokens are ranked by."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vidtldr.merging.matching import at_least_float32
-from vidtldr.merging.saliency import sharpness
+from vidtldr.merging.saliency import attentiveness, sharpness
 
 # Scores of one block of queries, all heads and clips together: 2^24 float32 values are 64 MiB.
 _MAX_BLOCK_SCORES = 2**24
+
+Statistic = Literal["sharpness", "attentiveness", "map"]
+"""What is read off the attention without the mass term: :func:`~vidtldr.merging.saliency.sharpness` of each query,
+:func:`~vidtldr.merging.saliency.attentiveness` of each key, or the head-averaged map itself."""
+
+_READERS: dict[Statistic, Callable[[Tensor], Tensor]] = {
+    "sharpness": sharpness,
+    "attentiveness": attentiveness,
+    "map": lambda attention: attention.mean(dim=1),
+}
 
 
 class Attended(NamedTuple):
@@ -18,11 +29,11 @@ class Attended(NamedTuple):
 
     Attributes:
         output: ``[b, h, n, e]``, dtype of the values.
-        sharpness: Negative entropy of each query's head-averaged attention, ``[b, n - skip]``, float32; or ``None``.
+        statistic: What was asked for, float32: ``[b, n]``, or ``[b, n, n]`` for the map; or ``None``.
     """
 
     output: Tensor
-    sharpness: Tensor | None
+    statistic: Tensor | None
 
 
 def attend(
@@ -32,13 +43,14 @@ def attend(
     *,
     scale: float,
     log_mass: Tensor | None = None,
-    sharpness_from: int | None = None,
+    statistic: Statistic | None = None,
     dropout: float = 0.0,
 ) -> Attended:
-    """Scaled dot-product attention with proportional keys, and on request the sharpness of each query.
+    """Scaled dot-product attention with proportional keys, and on request a statistic of the attention.
 
-    The output uses ``softmax(scores + log_mass)`` (Eq. 7 of vid-TLDR); the sharpness uses ``softmax(scores)``, the
-    attention without the mass term (Eq. 5).
+    The output uses ``softmax(scores + log_mass)`` (Eq. 7 of vid-TLDR); the statistic uses ``softmax(scores)``, the
+    attention without the mass term (Eq. 5). Attention is computed in blocks of queries: the maps of all heads never
+    exist at once.
 
     Args:
         query: ``[b, h, n, e]``, any floating dtype.
@@ -46,23 +58,28 @@ def attend(
         value: ``[b, h, n, e]``.
         scale: Factor on the scores, ``e ** -0.5`` in every model here.
         log_mass: Logarithm of each key's mass, ``[b, n]``, float32; ``None`` means mass 1.
-        sharpness_from: First query whose sharpness is wanted (the number of prefix tokens); ``None`` for no sharpness,
-            which takes the fused kernel.
+        statistic: What to read off the attention; ``None`` for nothing, which takes the fused kernel.
         dropout: Probability of dropping an attention weight.
     """
-    if sharpness_from is None:
+    if statistic is None:
         bias = None if log_mass is None else log_mass[:, None, None, :].to(query.dtype)
         return Attended(F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale), None)
-    return _attend_in_blocks(query, key, value, scale, log_mass, sharpness_from, dropout)
+    return _attend_in_blocks(query, key, value, scale, log_mass, statistic, dropout)
 
 
 def _attend_in_blocks(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: Tensor | None, skip: int, dropout: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    log_mass: Tensor | None,
+    statistic: Statistic,
+    dropout: float,
 ) -> Attended:
     batch, heads, num_tokens, _ = query.shape
     block = max(1, _MAX_BLOCK_SCORES // (batch * heads * num_tokens))
     bias = None if log_mass is None else log_mass[:, None, None, :]
-    outputs, sharp = [], []
+    outputs, parts = [], []
     with torch.autocast(query.device.type, enabled=False):
         # Scores in float32: half precision overflows where the fused kernels, which accumulate in float32, do not.
         keys = at_least_float32(key).transpose(-2, -1)
@@ -71,5 +88,13 @@ def _attend_in_blocks(
             plain = scores.softmax(dim=-1)
             weights = plain if bias is None else (scores + bias).softmax(dim=-1)
             outputs.append(F.dropout(weights, dropout).to(value.dtype) @ value)
-            sharp.append(sharpness(plain))
-    return Attended(torch.cat(outputs, dim=2), torch.cat(sharp, dim=1)[:, skip:])
+            parts.append(_READERS[statistic](plain))
+    return Attended(torch.cat(outputs, dim=2), _join(statistic, parts, [part.shape[2] for part in outputs]))
+
+
+def _join(statistic: Statistic, parts: list[Tensor], num_queries: list[int]) -> Tensor:
+    """Put together what was read of single blocks of queries."""
+    if statistic != "attentiveness":
+        return torch.cat(parts, dim=1)
+    total = sum(num_queries)
+    return torch.stack([part * (count / total) for part, count in zip(parts, num_queries)]).sum(dim=0)

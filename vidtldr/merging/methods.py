@@ -1,37 +1,39 @@
-"""The methods that are compared: base, ToMe and vid-TLDR.
+"""What a method is, and those that merge: base, ToMe and vid-TLDR. Those that prune stand in ``pruning.py``.
 
 A method is a small immutable object: a schedule and a rule that says what one layer does with its tokens after
 self-attention. It holds no state of a forward pass.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidtldr.merging.matching import MergePlan, match, merge_tokens
-from vidtldr.merging.saliency import saliency
+from vidtldr.merging.attention import Statistic
+from vidtldr.merging.dropping import PrunePlan
+from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
+from vidtldr.merging.saliency import check_steps, saliency
 from vidtldr.merging.schedule import Rate, parse_schedule
 
 
 @dataclass(frozen=True)
 class LayerView:
-    """What a rule sees of a layer, after self-attention and its residual.
+    """What a rule sees of a layer, after self-attention and its residual (or before them, see :class:`Method`).
 
     Attributes:
         tokens: ``[b, n, c]``.
-        keys: Keys of this layer's attention, ``[b, h, n, e]``.
-        sharpness: Negative entropy of each patch token's attention, ``[b, n - p]``, float32; only if the method
-            ``needs_sharpness``.
+        keys: Keys of this layer's attention, ``[b, h, n, e]``; ``None`` before the layer.
+        score: What the method ranks or weights tokens by, prefix included, ``[b, n]``, float32: its ``statistic`` of
+            this layer (before the layer: of the layer before, ``None`` at the first), or the rollout.
         mass: ``[b, n]``, float32, or ``None`` as long as every token has mass 1.
         num_prefix: Prefix tokens, p.
     """
 
     tokens: Tensor
-    keys: Tensor
-    sharpness: Tensor | None
+    keys: Tensor | None
+    score: Tensor | None
     mass: Tensor | None
     num_prefix: int
 
@@ -42,14 +44,14 @@ class Reduction:
 
     Attributes:
         tokens: ``[b, n - r, c]``.
-        mass: ``[b, n - r]``, float32.
+        mass: ``[b, n - r]``, float32; ``None`` if every token still has mass 1.
         plan: Which token went where.
         source_weight: Factor on the mass of the merged sources, ``[b, n]``; ``None`` means 1.
     """
 
     tokens: Tensor
-    mass: Tensor
-    plan: MergePlan
+    mass: Tensor | None
+    plan: MergePlan | PrunePlan
     source_weight: Tensor | None = None
 
 
@@ -58,16 +60,21 @@ class Method:
     """A way of reducing tokens.
 
     Attributes:
-        r: Tokens merged per layer: counts or, below 1, shares; a scalar for every layer, a list for the first layers.
+        r: Tokens that go per layer: counts or, below 1, shares; a scalar for every layer, a list for the first layers.
+        statistic: What the method reads off the attention of a layer that reduces.
+        needs_first_pass: Whether it ranks by attention rollout, for which the unreduced model runs first.
     """
 
     name: ClassVar[str]
-    needs_sharpness: ClassVar[bool] = False
+    statistic: ClassVar[Statistic | None] = None
+    needs_first_pass: ClassVar[bool] = False
 
     r: Rate | Sequence[Rate] = 0
 
-    # Whether later layers add log mass to the attention scores (Eq. 7). No annotation: an option in ToMe alone.
+    # Options of some methods and facts of the others, hence no annotations: whether later layers add log mass to the
+    # attention scores (Eq. 7), and where in a layer tokens go, before its "mlp" or before the whole "layer".
     proportional_attention = True
+    before = "mlp"
 
     def __post_init__(self) -> None:
         """Normalise lists to tuples, so that methods are hashable and equal by value, and refuse bad schedules."""
@@ -75,12 +82,25 @@ class Method:
             object.__setattr__(self, "r", tuple(self.r))
         self.schedule(len(self.r) if isinstance(self.r, tuple) else 1)
 
+    @property
+    def matched_by(self) -> Literal["keys", "tokens"] | None:
+        """What tokens are compared by, if the method merges: keys averaged over heads, or whole tokens."""
+        return None
+
     def schedule(self, depth: int) -> tuple[Rate, ...]:
-        """Tokens to merge in each of ``depth`` layers; raises ValueError if the schedule does not fit."""
+        """Tokens that go in each of ``depth`` layers; raises ValueError if the schedule does not fit."""
         return parse_schedule(self.r, depth)
 
+    def most(self, num_tokens: int, num_prefix: int = 0) -> int:
+        """The most tokens that can go in one layer."""
+        return max_mergeable(num_tokens, num_prefix)
+
+    def describe_most(self, num_tokens: int, num_prefix: int = 0) -> str:
+        """What a schedule that asks for more is told."""
+        return f"half of {num_tokens} tokens; {self.most(num_tokens, num_prefix)} merge"
+
     def reduce(self, view: LayerView, r: int) -> Reduction | None:
-        """Merge ``r`` tokens of one layer, or return ``None`` if there is nothing to merge."""
+        """Reduce one layer by ``r`` tokens, or return ``None`` if there is nothing to do."""
         raise TypeError(f"{type(self).__name__} does not merge tokens")
 
 
@@ -119,8 +139,14 @@ class ToMe(Method):
         if self.metric not in ("keys", "tokens"):
             raise ValueError(f"metric={self.metric!r} is neither 'keys' nor 'tokens'")
 
+    @property
+    def matched_by(self) -> Literal["keys", "tokens"]:
+        """The metric."""
+        return self.metric
+
     def reduce(self, view: LayerView, r: int) -> Reduction | None:
         """Merge the ``r`` most similar source tokens into their destinations."""
+        assert view.keys is not None  # merging happens after attention
         metric = view.keys.float().mean(dim=1) if self.metric == "keys" else view.tokens
         # Without a class token the official code leaves the unmerged sources in order of falling similarity.
         plan = match(metric, r, num_prefix=view.num_prefix, keep_order=view.num_prefix > 0)
@@ -135,36 +161,35 @@ class VidTLDR(Method):
 
     Attributes:
         r: Tokens merged per layer; see :class:`Method`.
+        background_drop: Let tokens that are less salient than the mean of their clip count nothing (Eq. 8).
+        sharpening: Spread the saliency of the others over [0, 1] (Eq. 9); needs ``background_drop``.
     """
 
     name: ClassVar[str] = "vidtldr"
-    needs_sharpness: ClassVar[bool] = True
+    statistic: ClassVar[Statistic | None] = "sharpness"
+
+    background_drop: bool = True
+    sharpening: bool = True
+
+    @property
+    def matched_by(self) -> Literal["keys", "tokens"]:
+        """The tokens, as in the official code."""
+        return "tokens"
+
+    def __post_init__(self) -> None:
+        """Check the steps beside the schedule."""
+        super().__post_init__()
+        check_steps(background_drop=self.background_drop, sharpening=self.sharpening)
 
     def reduce(self, view: LayerView, r: int) -> Reduction | None:
         """Merge the ``r`` most similar source tokens, each weighted by its saliency (Eq. 10-11)."""
         plan = match(view.tokens, r, num_prefix=view.num_prefix)
         if plan is None:
             return None
-        assert view.sharpness is not None  # asked for by needs_sharpness
-        weight = saliency(view.sharpness)
+        assert view.score is not None  # asked for by statistic
+        weight = saliency(
+            view.score[:, view.num_prefix :], background_drop=self.background_drop, sharpening=self.sharpening
+        )
         if view.num_prefix:
             weight = F.pad(weight, (view.num_prefix, 0), value=1.0)
         return Reduction(*merge_tokens(view.tokens, view.mass, plan, weight), plan, weight)
-
-
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Base, ToMe, VidTLDR)}
-
-
-def build_method(name: str, **options: Any) -> Method:
-    """Make a method from its name and options, as a config gives them.
-
-    Raises:
-        ValueError: The name, an option or a value is unknown; the message lists the legal ones.
-    """
-    if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}: choose from {', '.join(METHODS)}")
-    legal = [field.name for field in fields(METHODS[name])] if name != Base.name else []
-    unknown = [option for option in options if option not in legal]
-    if unknown:
-        raise ValueError(f"method {name!r} has no option {unknown[0]!r}: it takes {', '.join(legal) or 'none'}")
-    return METHODS[name](**options)

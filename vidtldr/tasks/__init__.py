@@ -6,9 +6,14 @@ They are imported when asked for: each brings libraries (open_clip alone takes s
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"ActionRecognition": ".recognition", "BaseToNovel": ".base_to_novel", "VideoTextRetrieval": ".retrieval"}
+_HOMES = {
+    "ActionRecognition": ".recognition",
+    "BaseToNovel": ".base_to_novel",
+    "VideoQuestionAnswering": ".question_answering",
+    "VideoTextRetrieval": ".retrieval",
+}
 
-__all__ = ["ActionRecognition", "BaseToNovel", "VideoTextRetrieval"]
+__all__ = ["ActionRecognition", "BaseToNovel", "VideoQuestionAnswering", "VideoTextRetrieval"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,29 +2,11 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from vidtldr.models.umt import UMT
+from vidtldr.models.umt import UMT, WordHead
 
 MASKED_SHARE = 0.5  # of the word pieces, as in UMT's pre-training
-
-
-class MaskedWordHead(nn.Module):
-    """BERT's word-guessing head; its output matrix is the word table of the text encoder.
-
-    Args:
-        width: Channels of a text token.
-        vocab_size: Word pieces.
-    """
-
-    def __init__(self, width: int, vocab_size: int) -> None:
-        super().__init__()
-        self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width, eps=1e-12))
-        self.bias = nn.Parameter(torch.zeros(vocab_size))
-
-    def forward(self, hidden: Tensor, word_table: Tensor) -> Tensor:
-        """Logits ``[k, v]`` of tokens ``[k, d]`` over the word table ``[v, d]``."""
-        return F.linear(self.transform(hidden), word_table, self.bias)
 
 
 def mask_words(input_ids: Tensor, mask: Tensor, mask_id: int) -> tuple[Tensor, Tensor]:
@@ -39,7 +21,7 @@ def mask_words(input_ids: Tensor, mask: Tensor, mask_id: int) -> tuple[Tensor, T
 
 
 def masked_word_loss(
-    model: UMT, head: MaskedWordHead, video_tokens: Tensor, input_ids: Tensor, mask: Tensor, mask_id: int
+    model: UMT, head: WordHead, video_tokens: Tensor, input_ids: Tensor, mask: Tensor, mask_id: int
 ) -> Tensor:
     """Cross-entropy of the hidden words, given the rest of the text and its video.
 

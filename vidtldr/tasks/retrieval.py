@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall
 from vidtldr.models.checkpoint import file_sha256
-from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, load_umt, umt_size
+from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, WordHead, load_umt, umt_size
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.encoded import EncodedSet
 from vidtldr.tasks.losses import contrastive_loss, matching_loss
-from vidtldr.tasks.masked_words import MaskedWordHead, masked_word_loss
+from vidtldr.tasks.masked_words import masked_word_loss
 from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
 from vidtldr.tasks.rerank import rerank
 from vidtldr.tasks.stages import Stage
@@ -93,7 +93,7 @@ class VideoTextRetrieval(LightningModule):
                 f"{sizes.vocab_size}"
             )
         self.model = UMT(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
-        self.word_head = MaskedWordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
+        self.word_head = WordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
         self.checkpoint_sha256: str | None = None
         if checkpoint is not None:
             unused = load_umt(self.model, checkpoint)

@@ -1,6 +1,6 @@
 """The UMT retrieval model: vision encoder, text and fusion encoder, projections, matching head."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -59,6 +59,26 @@ class UMTSize:
             dropout=dropout,
         )
 
+    def decoder_config(self, dropout: float = 0.1) -> BertConfig:
+        """Sizes of the answer decoder, which reads question states in every layer."""
+        layers = self.text_layers - self.fusion_layer
+        return replace(self.bert_config(dropout), num_layers=layers, fusion_layer=0, vision_width=self.text_width)
+
+    def vision_encoder(
+        self, *, num_frames: int, image_size: int, drop_path: float, pool_norm: bool = True
+    ) -> UMTVisionEncoder:
+        """A vision encoder of this size with random weights; see :class:`UMTVisionEncoder`."""
+        return UMTVisionEncoder(
+            num_frames=num_frames,
+            image_size=image_size,
+            patch_size=self.patch_size,
+            width=self.width,
+            depth=self.depth,
+            num_heads=self.num_heads,
+            pool_norm=pool_norm,
+            drop_path=drop_path,
+        )
+
 
 UMT_SIZES = {
     "umt_b": UMTSize(),
@@ -104,15 +124,7 @@ class UMT(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.vision_encoder = UMTVisionEncoder(
-            num_frames=num_frames,
-            image_size=image_size,
-            patch_size=size.patch_size,
-            width=size.width,
-            depth=size.depth,
-            num_heads=size.num_heads,
-            drop_path=drop_path,
-        )
+        self.vision_encoder = size.vision_encoder(num_frames=num_frames, image_size=image_size, drop_path=drop_path)
         self.text_encoder = BertTextEncoder(size.bert_config(dropout))
         self.vision_proj = nn.Linear(size.width, size.joint_dim)
         self.text_proj = nn.Linear(size.text_width, size.joint_dim)

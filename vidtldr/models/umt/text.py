@@ -138,7 +138,7 @@ class BertTextEncoder(nn.Module):
 
         Args:
             text_hidden: What :meth:`encode_text` returned, ``[b, l, hidden_size]``.
-            text_mask: Nonzero for real tokens, ``[b, l]``.
+            text_mask: Nonzero for real tokens, ``[b, l]``; or for the keys that each token may see, ``[b or 1, l, l]``.
             video_tokens: ``[m, n, vision_width]``; either these or ``keys_values``.
             video_mask: Nonzero for real video tokens, ``[m, n]``; only for videos padded to a common length.
             keys_values: What :meth:`project_keys_values` returned.
@@ -286,7 +286,9 @@ class _Layer(nn.Module):
 def _key_mask(mask: Tensor | None) -> Tensor | None:
     # The original adds -10000 to the logit of a padded key. In a softmax beside one real key that is exactly 0, as is
     # False here, which works in any precision.
-    return None if mask is None else mask.bool()[:, None, None, :]
+    if mask is None:
+        return None
+    return mask.bool().unsqueeze(1) if mask.ndim == 3 else mask.bool()[:, None, None, :]
 
 
 def _init_weights(module: nn.Module) -> None:

@@ -1,0 +1,55 @@
+"""``python -m vidtldr.cost``: GFLOPs without weights, data or a model in memory."""
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from vidtldr.errors import UserError
+from vidtldr.tables import Block, draw, markdown_block
+
+_WIDTH = 120
+_FIRST_WIDTH = 44
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command with these arguments.
+
+    Raises:
+        UserError: Something that the user can mend.
+    """
+    options = _parser().parse_args(argv)
+    if not options.tables and not options.config:
+        raise UserError("nothing to count: add --tables, --config NAME or both")
+    # Imported late: one reads all backbones, the other all that a config may name.
+    if options.config:
+        from vidtldr.cost.of_config import config_block
+
+        print_blocks([config_block(options.config)], Console())
+    if options.tables:
+        from vidtldr.cost.comparison import summary, table_blocks
+
+        print_blocks(table_blocks(), Console())
+        print(f"\n{summary()}")
+
+
+def print_blocks(blocks: Sequence[Block], console: Console) -> None:
+    """Show tables: drawn on a terminal, Markdown in a pipe or file."""
+    if console.is_terminal:
+        for block in blocks:
+            console.print(draw(block, first_width=_FIRST_WIDTH), width=min(console.width, _WIDTH))
+    else:
+        print("\n\n".join(map(markdown_block, blocks)), file=console.file)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m vidtldr.cost", description=__doc__)
+    parser.add_argument("--tables", action="store_true", help="every GFLOPs figure of the paper beside ours")
+    parser.add_argument(
+        "-c",
+        "--config",
+        action="append",
+        metavar="NAME",
+        help="the methods of a config: a file, or the name of a shipped one; several overlay each other",
+    )
+    return parser

@@ -1,0 +1,43 @@
+"""GFLOPs of the methods of a config; neither weights nor data are looked for."""
+
+from collections.abc import Sequence
+
+from vidtldr.cli.entry import user_errors
+from vidtldr.cli.evaluate import EvalCLI
+from vidtldr.cost.analytic import analytic_gflops
+from vidtldr.cost.towers import CLIP_SETTINGS, build_tower
+from vidtldr.evaluation import build_methods
+from vidtldr.merging import Method
+from vidtldr.report import describe_options
+from vidtldr.tables import Block
+
+
+def config_gflops(names: Sequence[str]) -> dict[str, tuple[Method, float]]:
+    """Each method of a config by its name, with its GFLOPs.
+
+    Args:
+        names: The config's name, or several that overlay each other.
+
+    Raises:
+        UserError: The config, a method or the backbone is not what it should be.
+    """
+    cli = EvalCLI([word for name in names for word in ("--config", name)])
+    model = cli.init_args("model")
+    methods = build_methods(cli.config.methods)
+    with user_errors(ValueError):
+        tower = build_tower(model.backbone, **{key: model[key] for key in CLIP_SETTINGS if key in model})
+        return {name: (method, analytic_gflops(tower, method)) for name, method in methods.items()}
+
+
+def config_block(names: Sequence[str]) -> Block:
+    """The table of :func:`config_gflops`; shares are those of the config's ``base``."""
+    counted = config_gflops(names)
+    base = next((gflops for method, gflops in counted.values() if method.name == "base"), None)
+    rows = []
+    for name, (method, gflops) in counted.items():
+        options = {key: value for key, value in vars(method).items() if value != getattr(type(method)(), key)}
+        share = f"{100 * gflops / base:.0f}%" if base else "-"
+        rows.append(
+            [name, describe_options(options) or "-", f"{gflops:.1f}" if gflops >= 10 else f"{gflops:.3g}", share]
+        )
+    return Block(" + ".join(names), ["method", "options", "GFLOPs", "of base"], rows)

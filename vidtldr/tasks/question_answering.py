@@ -1,0 +1,225 @@
+"""Video question answering: encode videos, answer the questions of each; and the fine-tuning that goes with it."""
+
+import logging
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import STEP_OUTPUT, OptimizerLRSchedulerConfig
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vidtldr.errors import UserError
+from vidtldr.metrics import AnswerAccuracy
+from vidtldr.models.checkpoint import file_sha256
+from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
+from vidtldr.scores import ScoreTable
+from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
+
+_log = logging.getLogger(__name__)
+
+_SCORES = ScoreTable({"accuracy": "accuracy", "oov": "OOV"}, compared="accuracy", group="accuracy", title="accuracy")
+_BY_WORD = "first_"
+"""What the names of the accuracies by first word begin with."""
+
+
+class VideoQuestionAnswering(LightningModule):
+    """UMT on open-ended video question answering.
+
+    Args:
+        backbone: Published size: ``umt_b`` or ``umt_l``.
+        size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
+        num_frames: Frames of a clip.
+        image_size: Height and width of a frame in pixels.
+        checkpoint: Weights: a published UMT file for question answering, or one exported by this project. None starts
+            from random weights.
+        new_decoder: Make the answer decoder of the checkpoint's fusion layers, to fine-tune a pre-training or retrieval
+            file.
+        tokenizer: Vocabulary of the text encoder: a hub name, or a local vocab.txt or folder.
+        max_question_length: Longest question in tokens; the rest is cut off.
+        max_answer_length: Longest answer in tokens, ``[CLS]`` and ``[SEP]`` included; the rest is cut off.
+        k_test: Answers that are ranked as a whole, chosen by their first word piece.
+        first_words: First words of questions that get an accuracy of their own; none for no such table.
+        learning_rate: Peak learning rate.
+        weight_decay: AdamW's, on matrices only.
+        warmup_steps: Steps over which the learning rate rises, before it falls along a cosine.
+        drop_path: Stochastic depth of the vision encoder while training.
+        dropout: Dropout of question encoder and answer decoder while training.
+    """
+
+    score_note: ClassVar = (
+        "accuracy in percent of all questions, by exact equality of the answer; OOV = questions whose answer is not in "
+        "the list, which count as wrong; GFLOPs = vision encoder, one clip"
+    )
+    stages: ClassVar = ("watch videos and answer",)
+    monitor: ClassVar = "val_accuracy"
+
+    def __init__(
+        self,
+        backbone: str = "umt_b",
+        size: dict[str, Any] | None = None,
+        num_frames: int = 12,
+        image_size: int = 224,
+        checkpoint: str | None = None,
+        new_decoder: bool = False,
+        tokenizer: str = "bert-base-uncased",
+        max_question_length: int = 25,
+        max_answer_length: int = 5,
+        k_test: int = 128,
+        first_words: tuple[str, ...] = ("what", "who", "how", "when", "where"),
+        learning_rate: float = 2e-5,
+        weight_decay: float = 0.02,
+        warmup_steps: int = 500,
+        drop_path: float = 0.1,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        if k_test < 1 or max_answer_length < 2:
+            raise UserError(f"k_test={k_test} must be at least 1 and max_answer_length={max_answer_length} at least 2")
+        self.tokenizer = UMTTokenizer(tokenizer, max_length=max_question_length)
+        sizes = umt_size(backbone, size)
+        if self.tokenizer.vocab_size > sizes.vocab_size:
+            raise UserError(
+                f"tokenizer '{tokenizer}' has {self.tokenizer.vocab_size} word pieces, the text encoder knows "
+                f"{sizes.vocab_size}"
+            )
+        if max(max_question_length, max_answer_length) > sizes.max_positions:
+            raise UserError(
+                f"max_question_length={max_question_length} and max_answer_length={max_answer_length} must not exceed "
+                f"the {sizes.max_positions} positions of the text encoder"
+            )
+        self.model = UMTVQA(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
+        self.checkpoint_sha256: str | None = None
+        if checkpoint is not None:
+            unused = load_umt_vqa(self.model, checkpoint, new_decoder=new_decoder)
+            self.checkpoint_sha256 = file_sha256(checkpoint)
+            _log.info("%s loaded; %d entries that answering does not use left out", checkpoint, len(unused))
+        self.max_answer_length, self.k_test, self.first_words = max_answer_length, k_test, tuple(first_words)
+        self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
+        self.score_tables = (_SCORES, *_word_table(self.first_words))
+        self._answers: list[str] = []
+        self._answer_pieces: tuple[Tensor, Tensor] | None = None
+        self._accuracy: AnswerAccuracy | None = None
+
+    @property
+    def vision_encoder(self) -> UMTVisionEncoder:
+        """The ViT that token merging is put on."""
+        return self.model.vision_encoder
+
+    def example_clip(self) -> Tensor:
+        """A blank normalised clip ``[1, c, t, h, w]`` to count FLOPs with."""
+        weight = self.vision_encoder.patch_embed.proj.weight
+        return torch.zeros(1, *self.vision_encoder.patch_embed.input_shape, device=weight.device, dtype=weight.dtype)
+
+    def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
+        """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
+        load_umt_vqa(self.model, checkpoint)
+        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
+        save_file(state, path)
+
+    # Evaluation.
+
+    def on_test_epoch_start(self) -> None:
+        """Split the answers into word pieces and start counting."""
+        self._answers = list(self._datamodule().answers)
+        self._answer_pieces = self._tokenize_answers(self._answers)
+        self._accuracy = AnswerAccuracy(self._answers, self.first_words).to(self.device)
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
+        """Encode a batch of videos; their questions wait, so that a step takes as long as the encoder does."""
+        if not len(batch["index"]):  # every video of the batch was broken
+            return None
+        return self.model.encode_video(self.model.normalize(batch["clips"]))
+
+    def on_test_batch_end(
+        self, outputs: STEP_OUTPUT, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Answer the questions of the videos that were encoded."""
+        if not isinstance(outputs, Tensor):
+            return
+        # Hooks, unlike steps, do not run in the trainer's precision of themselves.
+        with self.trainer.precision_plugin.forward_context():
+            for video, questions, answers in zip(outputs, batch["questions"], batch["answers"], strict=True):
+                self._counting().update(self._answer(video, questions), answers, questions)
+
+    def on_test_epoch_end(self) -> None:
+        """Log ``accuracy``, ``oov`` and accuracies by first word, such as ``first_what``."""
+        self._log_accuracy("")
+
+    def on_validation_epoch_start(self) -> None:
+        """As in a test."""
+        self.on_test_epoch_start()
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
+        """As in a test."""
+        return self.test_step(batch, batch_idx)
+
+    def on_validation_batch_end(
+        self, outputs: STEP_OUTPUT, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """As in a test."""
+        self.on_test_batch_end(outputs, batch, batch_idx, dataloader_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """As in a test, with names that begin with ``val_``."""
+        self._log_accuracy("val_")
+
+    def _answer(self, video: Tensor, questions: list[str]) -> list[str]:
+        """Answers to questions about one video, given its tokens ``[n, d]``."""
+        assert self._answer_pieces is not None  # set as a test starts
+        input_ids, mask = (side.to(self.device) for side in self.tokenizer(questions))
+        states = self.model.encode_questions(input_ids, mask, video.unsqueeze(0))
+        ranked = self.model.text_decoder.rank(states, mask, *self._answer_pieces, k=self.k_test)
+        if ranked.log_score.isnan().any():
+            raise UserError("an answer has the score NaN: try --trainer.precision 32-true")
+        return [self._answers[best] for best in ranked.index[:, 0].tolist()]
+
+    def _tokenize_answers(self, answers: list[str]) -> tuple[Tensor, Tensor]:
+        input_ids, mask = self.tokenizer([f"{answer} [SEP]" for answer in answers], self.max_answer_length)
+        return input_ids.to(self.device), mask.to(self.device)
+
+    def _datamodule(self) -> Any:
+        return self.trainer.datamodule  # type: ignore[attr-defined]
+
+    def _counting(self) -> AnswerAccuracy:
+        if self._accuracy is None:
+            raise RuntimeError("no evaluation has started")
+        return self._accuracy
+
+    def _log_accuracy(self, prefix: str) -> None:
+        if not bool(self._counting().questions.any()):
+            raise UserError("nothing is left to evaluate: no readable video has a question")
+        for name, value in self._counting().compute().items():
+            kind = "" if name in _SCORES.columns else _BY_WORD
+            self.log(f"{prefix}{kind}{name}", value.float())
+        self._accuracy = None
+
+    # Fine-tuning.
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
+        """Negative log-likelihood of the answers: summed over word pieces, averaged over questions."""
+        if not len(batch["index"]):  # every video of the batch was broken
+            return None
+        questions, answers = (list(chain.from_iterable(batch[key])) for key in ("questions", "answers"))
+        input_ids, mask = (side.to(self.device) for side in self.tokenizer(questions, pad_to_longest=True))
+        tokens = self.model.encode_video(self.model.normalize(batch["clips"]))
+        states = self.model.encode_questions(input_ids, mask, tokens)
+        loss = self.model.text_decoder.answer_losses(states, mask, *self._tokenize_answers(answers)).mean()
+        self.log("train/answers", loss, prog_bar=True, batch_size=len(questions))
+        return loss
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW, no decay on biases and norms; linear warm-up, then a cosine down to 1 %."""
+        groups = decay_groups(self, self.weight_decay)
+        return adamw_with_cosine(self, groups, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
+
+
+def _word_table(first_words: tuple[str, ...]) -> tuple[ScoreTable, ...]:
+    if not first_words:
+        return ()
+    columns = {f"{_BY_WORD}{word}": f"{word} ..." for word in first_words} | {"accuracy": "all"}
+    title = "accuracy by the first word of the question"
+    return (ScoreTable(columns, "accuracy", "accuracy by first word", title, _BY_WORD),)
