@@ -65,11 +65,11 @@ def test_frames_that_are_encoded_one_by_one_add_up(towers: dict[str, nn.Module])
     assert analytic_gflops(Tower.of(encoder, num_images=4), method) == pytest.approx(counted, rel=1e-13)
 
 
-@pytest.mark.parametrize("method", [Rollout([100, 50]), Attentiveness([0, 130], before="layer")], ids=str)
-def test_the_formula_equals_the_count_at_full_size(method: Method) -> None:
-    encoder = UMTVisionEncoder(num_frames=2)
-    counted = encoder_gflops(encoder, example=_example(encoder), method=method)
-    assert analytic_gflops(build_tower("umt_b", num_frames=2), method) == pytest.approx(counted, rel=1e-13)
+def test_the_formula_equals_the_count_at_full_size() -> None:
+    encoder = UMTVisionEncoder(num_frames=1)
+    for method in (Rollout([50, 20]), Attentiveness([0, 60], before="layer")):
+        counted = encoder_gflops(encoder, example=_example(encoder), method=method)
+        assert analytic_gflops(build_tower("umt_b", num_frames=1), method) == pytest.approx(counted, rel=1e-13)
 
 
 @pytest.mark.parametrize(

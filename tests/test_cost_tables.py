@@ -8,8 +8,8 @@ from rich.console import Console
 
 from vidtldr.cli.paths import config_names
 from vidtldr.cost.command import main, print_blocks
-from vidtldr.cost.comparison import closest_constant, compare, summary, table_blocks
 from vidtldr.cost.comparison import cell_tower as tower_of
+from vidtldr.cost.comparison import closest_constant, compare, summary, table_blocks
 from vidtldr.cost.of_config import config_gflops
 from vidtldr.errors import UserError
 from vidtldr.merging import ToMe
