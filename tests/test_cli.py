@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +12,7 @@ from vidtldr.cli.paths import CONFIG_DIR, PROJECT_DIR, find_config, resolve_path
 from vidtldr.cli.sentences import one_sentence
 from vidtldr.errors import UserError
 from vidtldr.evaluation import build_methods
+from vidtldr.merging import ToMe
 
 NAME = "umt_b_msvd"
 
@@ -106,7 +106,7 @@ def test_chosen_methods_come_in_the_order_of_the_command_line():
 
 def test_an_option_of_a_method_can_be_changed_alone():
     config = parse("--methods.tome.r", "50").config
-    assert build_methods(config.methods)["tome"].r == 50
+    assert build_methods(config.methods)["tome"] == ToMe(50, metric="tokens")  # the other options stay
     assert build_methods(config.methods)["vidtldr"].r == (500, 200, 100, 100)
 
 

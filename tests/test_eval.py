@@ -120,7 +120,7 @@ def test_merging_costs_less_than_base(finished):
     methods = json.loads((folder / "results.json").read_text())["methods"]
     assert methods["tome"]["gflops"] < methods["base"]["gflops"]
     assert methods["vidtldr"]["gflops"] < methods["base"]["gflops"]
-    assert methods["vidtldr"]["options"] == {"r": [3, 2]}
+    assert methods["vidtldr"]["options"] == {"r": [3, 2], "background_drop": True, "sharpening": True}
 
 
 def test_tensorboard_runs_lie_over_each_other(finished):

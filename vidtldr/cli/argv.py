@@ -56,6 +56,27 @@ def choose_methods(argv: Sequence[str]) -> list[str]:
     return words
 
 
+def split_method_options(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """Take options such as ``--methods.tome.r 50`` out, as (method, option, value).
+
+    >>> split_method_options(["--methods.tome.r", "50", "--limit", "4"])
+    (['--limit', '4'], [('tome', 'r', '50')])
+    """
+    rest: list[str] = []
+    changes: list[tuple[str, str, str]] = []
+    words = iter(argv)
+    for word in words:
+        path, equals, value = word.partition("=")
+        parts = path.split(".")
+        if len(parts) == 3 and parts[0] == METHODS_OPTION and all(parts):
+            given = value if equals else next(words, None)
+            if given is not None:
+                changes.append((parts[1], parts[2], given))
+                continue
+        rest.append(word)
+    return rest, changes
+
+
 def is_config_option(word: str) -> bool:
     """Whether a word is ``--config``, with or without its value."""
     return word.split("=", 1)[0] in CONFIG_OPTIONS

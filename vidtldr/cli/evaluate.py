@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from jsonargparse import ActionYesNo
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
 from datamodules.video import BrokenVideoError
-from vidtldr.cli.argv import choose_methods
+from vidtldr.cli.argv import choose_methods, split_method_options
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
@@ -81,7 +82,9 @@ class EvalCLI(ProjectCLI):
     """The options of ``eval.py``."""
 
     def __init__(self, argv: Sequence[str]) -> None:
+        argv, changes = split_method_options(argv)
         super().__init__(choose_methods(argv), description=_DESCRIPTION, prog="eval.py")
+        self._change_methods(changes)
         self._apply_data_shortcuts()
 
     def add_own_arguments(self, parser: LightningArgumentParser) -> None:
@@ -168,6 +171,16 @@ class EvalCLI(ProjectCLI):
             score_tables=module.score_tables,
             score_note=module.score_note,
         )
+
+    def _change_methods(self, changes: Sequence[tuple[str, str, str]]) -> None:
+        # Not by jsonargparse, which would replace all options of a method by the one that is given.
+        methods = {name: dict(options or {}) for name, options in self.config.methods.items()}
+        for name, option, value in changes:
+            try:
+                methods.setdefault(name, {})[option] = yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                raise UserError(f"--methods.{name}.{option}: {value!r} is no value") from error
+        self.config.methods = methods
 
     def _apply_data_shortcuts(self) -> None:
         wanted = {} if self.config.limit is None else {"limit": self.config.limit}
