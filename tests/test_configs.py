@@ -151,3 +151,13 @@ def test_the_header_tells_the_gflops_that_the_schedules_give(config):
 def analytic(method: Method, model: Namespace) -> float:
     """The count of the project itself, for methods that the formula above does not know."""
     return analytic_gflops(build_tower(model.backbone, num_frames=model.num_frames, image_size=224), method)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name.startswith("demo") and "train" not in name])
+def test_the_weights_that_ship_with_a_demo_fit_it(name):
+    if "methods" not in read_config(CONFIG_DIR / name):
+        pytest.skip("trains")
+    cli = EvalCLI(["--config", name])
+    module = cli.build("model")
+    assert module.checkpoint_sha256
+    check_methods_fit(module, build_methods(cli.config.methods))

@@ -155,5 +155,5 @@ class UMT(nn.Module):
             **video: ``video_tokens`` or ``keys_values`` of ``b`` videos, or of fewer that are shared by equal groups
                 of texts; see :meth:`BertTextEncoder.fuse`.
         """
-        fused = self.text_encoder.fuse(text_hidden, text_mask, **video)
+        fused = self.text_encoder.fuse(text_hidden, text_mask, first_only=True, **video)
         return self.itm_head(fused[:, 0]).float()

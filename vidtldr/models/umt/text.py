@@ -129,6 +129,7 @@ class BertTextEncoder(nn.Module):
         video_mask: Tensor | None = None,
         *,
         keys_values: Sequence[KeysValues] | None = None,
+        first_only: bool = False,
     ) -> Tensor:
         """Run the layers from ``fusion_layer`` on.
 
@@ -142,9 +143,11 @@ class BertTextEncoder(nn.Module):
             video_tokens: ``[m, n, vision_width]``; either these or ``keys_values``.
             video_mask: Nonzero for real video tokens, ``[m, n]``; only for videos padded to a common length.
             keys_values: What :meth:`project_keys_values` returned.
+            first_only: Whether position 0 alone is wanted: the last layer then computes no other.
 
         Returns:
-            Hidden states ``[b, l, hidden_size]``; position 0 is what the matching head reads.
+            Hidden states ``[b, l, hidden_size]``, or ``[b, 1, hidden_size]``; position 0 is what the matching head
+            reads.
 
         Raises:
             ValueError: Not exactly one of ``video_tokens`` and ``keys_values``, a wrong number of pairs, or a number of
@@ -158,10 +161,10 @@ class BertTextEncoder(nn.Module):
         if len(keys_values) != len(self.fusion_layers):
             raise ValueError(f"{len(keys_values)} pairs of keys and values for {len(self.fusion_layers)} fusion layers")
         mask, video_mask = _key_mask(text_mask), _key_mask(video_mask)
-        hidden = text_hidden
-        for layer, pair in zip(self.fusion_layers, keys_values, strict=True):
-            hidden = layer(hidden, mask, pair, video_mask)
-        return hidden
+        hidden, last = text_hidden, len(keys_values) - 1
+        for index, (layer, pair) in enumerate(zip(self.fusion_layers, keys_values, strict=True)):
+            hidden = layer(hidden, mask, pair, video_mask, first_only=first_only and index == last)
+        return hidden[:, :1] if first_only else hidden
 
     def _layers(self) -> list[_Layer]:
         return cast("list[_Layer]", list(self.encoder["layer"].children()))
@@ -232,16 +235,26 @@ class _Attention(nn.Module):
         self.self = _HeadProjections(config, key_width)
         self.output = _AddNorm(config, config.hidden_size)
 
-    def forward(self, hidden: Tensor, keys_values: KeysValues | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        keys_values: KeysValues | None = None,
+        mask: Tensor | None = None,
+        first_only: bool = False,
+    ) -> Tensor:
         """Attend and add.
 
         Args:
             hidden: Text, ``[b, l, h * d]``.
+            first_only: Whether only the first token of each text asks, ``[b, 1, h * d]`` being returned.
             keys_values: Of ``m`` videos, ``b`` being a multiple of ``m``; without them the text attends to itself.
             mask: True where a key may be seen, bool, ``[m, 1, 1, n]``, or any form that broadcasts to
                 ``[m, h, l, n]`` when ``m = b``.
         """
         keys, values = self.self.keys_values(hidden) if keys_values is None else keys_values
+        if first_only:
+            hidden = hidden[:, :1]
+            mask = mask[..., :1, :] if mask is not None else None
         (num_texts, length), num_videos = hidden.shape[:2], keys.shape[0]
         if num_videos == 0 or num_texts % num_videos:
             raise ValueError(f"{num_texts} texts cannot be shared out evenly among {num_videos} videos")
@@ -276,8 +289,9 @@ class _Layer(nn.Module):
         mask: Tensor | None,
         keys_values: KeysValues | None = None,
         video_mask: Tensor | None = None,
+        first_only: bool = False,
     ) -> Tensor:
-        hidden = self.attention(hidden, mask=mask)
+        hidden = self.attention(hidden, mask=mask, first_only=first_only)
         if self.crossattention is not None:
             hidden = self.crossattention(hidden, keys_values, video_mask)
         return self.output(self.intermediate(hidden), hidden)
