@@ -148,12 +148,13 @@ def test_one_video_for_many_texts_equals_a_copy_for_each_text(encoder, ids_and_m
 
 def test_the_first_position_alone_is_what_it_is_among_all(encoder, ids_and_mask, hidden, videos):
     mask = ids_and_mask[1]
-    whole = encoder.fuse(hidden, mask, videos)
-    alone = encoder.fuse(hidden, mask, videos, first_only=True)
+    video = videos[:1]
+    whole = encoder.fuse(hidden, mask, video)
+    alone = encoder.fuse(hidden, mask, video, first_only=True)
     assert alone.shape == (len(hidden), 1, whole.shape[-1])
     assert_same_states(alone, whole[:, :1])
-    unmasked = encoder.fuse(hidden, None, videos[:1], first_only=True)
-    assert_same_states(unmasked, encoder.fuse(hidden, None, videos[:1])[:, :1])
+    unmasked = encoder.fuse(hidden, None, video, first_only=True)
+    assert_same_states(unmasked, encoder.fuse(hidden, None, video)[:, :1])
 
 
 def test_texts_are_shared_out_among_videos_in_order(encoder, ids_and_mask, hidden, videos):
