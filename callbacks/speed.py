@@ -53,7 +53,7 @@ class SpeedCallback(Callback):
         """Start the clock before workers begin to decode."""
         self.speed = None
         self._clock = _ClipClock(start=time.perf_counter())
-        self._memory = _PeakMemory(trainer.strategy.root_device)
+        self._memory = PeakMemory(trainer.strategy.root_device)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -115,7 +115,7 @@ class _ClipClock:
         return clips / encoder_seconds, clips / (measured[-1][2] - since), clips
 
 
-class _PeakMemory:
+class PeakMemory:
     """Peak memory from construction on: of the GPU's allocator, else of this process."""
 
     def __init__(self, device: torch.device) -> None:
@@ -127,6 +127,7 @@ class _PeakMemory:
             self._was_reset = _reset_peak_rss()
 
     def peak(self) -> tuple[int, str]:
+        """The peak in bytes, and what it is one of."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device), "GPU memory allocated by torch"
         if self._was_reset:

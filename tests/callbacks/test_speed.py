@@ -85,7 +85,7 @@ def test_a_second_run_does_not_inherit_the_first(clock):
 def test_peak_memory_sees_a_large_tensor_and_forgets_it():
     if not speed_module._reset_peak_rss():
         pytest.skip("this kernel does not reset the peak")
-    watch = speed_module._PeakMemory(torch.device("cpu"))
+    watch = speed_module.PeakMemory(torch.device("cpu"))
     low, _ = watch.peak()
     large = mmap.mmap(-1, 200 * 2**20)  # fresh pages, where an allocator could hand out memory that was used before
     for _ in range(200):
@@ -93,20 +93,20 @@ def test_peak_memory_sees_a_large_tensor_and_forgets_it():
     high, _ = watch.peak()
     assert high - low > 150 * 2**20
     large.close()
-    again, _ = speed_module._PeakMemory(torch.device("cpu")).peak()
+    again, _ = speed_module.PeakMemory(torch.device("cpu")).peak()
     assert again < high - 100 * 2**20
 
 
 def test_without_a_reset_the_lifetime_peak_is_given_and_named(monkeypatch):
     monkeypatch.setattr(speed_module, "_CLEAR_REFS", Path("/nonexistent/clear_refs"))
-    peak, what = speed_module._PeakMemory(torch.device("cpu")).peak()
+    peak, what = speed_module.PeakMemory(torch.device("cpu")).peak()
     assert peak > 10 * 2**20
     assert "since it started" in what
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_peak_is_what_torch_allocated():
-    watch = speed_module._PeakMemory(torch.device("cuda", 0))
+    watch = speed_module.PeakMemory(torch.device("cuda", 0))
     torch.ones(64 * 2**20, dtype=torch.uint8, device="cuda")
     peak, what = watch.peak()
     assert peak >= 64 * 2**20

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.evaluate import EvalCLI
 from vidtldr.cost.analytic import analytic_gflops
-from vidtldr.cost.towers import CLIP_SETTINGS, build_tower
+from vidtldr.cost.towers import build_tower
 from vidtldr.evaluation import build_methods
 from vidtldr.merging import Method
+from vidtldr.models.encoders import CLIP_SETTINGS
 from vidtldr.report import describe_options
 from vidtldr.tables import Block
 

@@ -1,0 +1,8 @@
+"""``python -m vidtldr.bench``; ``--help`` says how."""
+
+import sys
+
+from vidtldr.cli.entry import run
+
+if __name__ == "__main__":
+    sys.exit(run("vidtldr.bench.command"))
