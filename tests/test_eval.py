@@ -319,7 +319,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(workshop, options, tmp_path):
         for _ in range(3):  # Python drops an interrupt that comes while it cleans up an object: press again
             process.send_signal(signal.SIGINT)
             try:
-                _, said = process.communicate(timeout=10)
+                _, said = process.communicate(timeout=20)
                 break
             except subprocess.TimeoutExpired:
                 continue

@@ -35,7 +35,7 @@ def test_a_user_s_config_can_build_on_a_shipped_one(tmp_path):
     config = EvalCLI(["--config", str(folder / "mine.yaml")]).config
     assert config.data.init_args.root == "elsewhere"
     assert config.data.class_path == "datamodules.MSVD"
-    assert config.methods["tome"] == {"r": 7}
+    assert config.methods["tome"] == {"r": 7, "metric": "tokens"}  # what is not given stays
     assert config.methods["vidtldr"] == {"r": [500, 200, 100, 100]}
 
 
