@@ -57,6 +57,17 @@ def test_losses_validation_and_learning_rate_are_logged_from_the_start(trained):
     assert events.Scalars("train/contrastive")[0].step == 0
 
 
+def test_the_last_checkpoint_is_of_the_last_epoch_even_if_nothing_improves(options, tmp_path):
+    output = tmp_path / "out"
+    still = [f"--output={output}", "--model.learning_rate=0"]
+    assert run("vidtldr.cli.train", [*options, *still]) == 0
+    epochs = {
+        name: torch.load(output / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs == {"best": 0, "last": 1}
+
+
 def test_a_training_is_not_overwritten(trained, options, capsys):
     assert run("vidtldr.cli.train", [*options, f"--output={trained}"]) == 2
     assert "--ckpt_path last" in capsys.readouterr().err

@@ -92,14 +92,10 @@ class TrainCLI(ProjectCLI):
         return Path(best) if best else self.checkpoints / f"{_LAST}.ckpt"
 
     def callbacks(self, monitor: str, *, bars: bool) -> list[Callback]:
-        """Checkpoints by ``monitor`` where there is a validation, else the last ones; learning rate; progress."""
+        """The best checkpoint by ``monitor`` where there is a validation, the last one; learning rate; progress."""
         validates = self.init_args("data").get("val_annotation") is not None
-        checkpoint = ModelCheckpoint(
-            dirpath=self.checkpoints,
-            filename="best",
-            monitor=monitor if validates else None,
-            mode="max",
-            save_last=True,
-            enable_version_counter=False,
-        )
-        return [checkpoint, LearningRateMonitor("step"), *([] if bars else [TrainingProgressCallback()])]
+        best = ModelCheckpoint(self.checkpoints, "best", monitor=monitor, mode="max", enable_version_counter=False)
+        # Apart from the best: Lightning's own `save_last` saves only when the best has changed.
+        last = ModelCheckpoint(self.checkpoints, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+        others = [last, LearningRateMonitor("step"), *([] if bars else [TrainingProgressCallback()])]
+        return [best, *others] if validates else others
