@@ -58,19 +58,19 @@ def main(argv: Sequence[str]) -> None:
     methods, encoder = _of_config(options.config)
     encoder.module.to(device, _DTYPES[options.precision]).eval()
     tower = Tower.of(encoder.module, num_images=encoder.images_per_clip)
+    backends: list[Backend] = options.backends
+    fused: list[Backend] = ["auto"]  # base is timed once: no method touches its attention
     rows = [
         Candidate(name, backend, method, analytic_gflops(tower, method))
         for name, method in methods.items()
-        for backend in (options.backends if method.name != "base" else ["auto"])
+        for backend in (fused if method.name == "base" else backends)
     ]
     clips = encoder.blank_clips(options.batch_size).normal_(generator=torch.Generator(device).manual_seed(0))
     forward: Any = torch.compile(encoder.module) if options.compile else encoder.module
     runs = {row.label: _run(row, encoder, forward, clips) for row in rows}
     with user_errors(ValueError), Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("timing", total=len(runs) * (options.rounds + 1))
-        timings = interleaved(
-            runs, rounds=options.rounds, device=device, on_run=lambda: progress.advance(task)
-        )
+        timings = interleaved(runs, rounds=options.rounds, device=device, on_run=lambda: progress.advance(task))
     block = _block(options, rows, timings)
     print_blocks([block], Console())
     facts = _facts(options, device, timings)

@@ -1,5 +1,6 @@
 """Training-free token merging and pruning for any model built from timm blocks. Pure PyTorch."""
 
+from vidtldr.merging.backends import Backend, attention_backend
 from vidtldr.merging.dropping import PrunePlan, drop_lowest, max_droppable
 from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
 from vidtldr.merging.methods import Base, Method, ToMe, VidTLDR
@@ -13,6 +14,7 @@ from vidtldr.merging.schedule import parse_schedule
 __all__ = [
     "METHODS",
     "Attentiveness",
+    "Backend",
     "Base",
     "LayerRecord",
     "MergePlan",
@@ -24,6 +26,7 @@ __all__ = [
     "ToMe",
     "VidTLDR",
     "apply",
+    "attention_backend",
     "attentiveness",
     "build_method",
     "drop_background",

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidtldr.merging.backends import choose_backend, needs_plain_pytorch
+from vidtldr.merging.cached_attention import attend_in_cache
 from vidtldr.merging.matching import at_least_float32
 from vidtldr.merging.saliency import attentiveness, sharpness
 
@@ -49,8 +51,8 @@ def attend(
     """Scaled dot-product attention with proportional keys, and on request a statistic of the attention.
 
     The output uses ``softmax(scores + log_mass)`` (Eq. 7 of vid-TLDR); the statistic uses ``softmax(scores)``, the
-    attention without the mass term (Eq. 5). Attention is computed in blocks of queries: the maps of all heads never
-    exist at once.
+    attention without the mass term (Eq. 5). The maps of all heads never exist at once, but in the eager backend; see
+    :func:`~vidtldr.merging.backends.attention_backend`.
 
     Args:
         query: ``[b, h, n, e]``, any floating dtype.
@@ -61,10 +63,22 @@ def attend(
         statistic: What to read off the attention; ``None`` for nothing, which takes the fused kernel.
         dropout: Probability of dropping an attention weight.
     """
-    if statistic is None:
+    plain = needs_plain_pytorch(query, key, value, log_mass, dropout=dropout)
+    backend = choose_backend(query, key, value, plain=plain)
+    if backend == "eager":
+        return _attend_in_blocks(query, key, value, scale, log_mass, statistic, dropout, block=query.shape[2])
+    if statistic is None and (log_mass is None or backend == "blocked"):
         bias = None if log_mass is None else log_mass[:, None, None, :].to(query.dtype)
         return Attended(F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale), None)
-    return _attend_in_blocks(query, key, value, scale, log_mass, statistic, dropout)
+    if backend == "triton":
+        from vidtldr.merging.triton_attention import attend_with_triton  # late: Triton is optional
+
+        return Attended(*attend_with_triton(query, key, value, scale, log_mass, statistic))
+    if query.device.type == "cpu" and not plain:
+        return Attended(*attend_in_cache(query, key, value, scale, log_mass, statistic))
+    batch, heads, num_tokens, _ = query.shape
+    block = max(1, _MAX_BLOCK_SCORES // (batch * heads * num_tokens))
+    return _attend_in_blocks(query, key, value, scale, log_mass, statistic, dropout, block)
 
 
 def _attend_in_blocks(
@@ -73,23 +87,24 @@ def _attend_in_blocks(
     value: Tensor,
     scale: float,
     log_mass: Tensor | None,
-    statistic: Statistic,
+    statistic: Statistic | None,
     dropout: float,
+    block: int,
 ) -> Attended:
-    batch, heads, num_tokens, _ = query.shape
-    block = max(1, _MAX_BLOCK_SCORES // (batch * heads * num_tokens))
     bias = None if log_mass is None else log_mass[:, None, None, :]
     outputs, parts = [], []
     with torch.autocast(query.device.type, enabled=False):
         # Scores in float32: half precision overflows where the fused kernels, which accumulate in float32, do not.
         keys = at_least_float32(key).transpose(-2, -1)
-        for start in range(0, num_tokens, block):
+        for start in range(0, query.shape[2], block):
             scores = (at_least_float32(query[:, :, start : start + block]) * scale) @ keys  # [b, h, block, n]
             plain = scores.softmax(dim=-1)
             weights = plain if bias is None else (scores + bias).softmax(dim=-1)
             outputs.append(F.dropout(weights, dropout).to(value.dtype) @ value)
-            parts.append(_READERS[statistic](plain))
-    return Attended(torch.cat(outputs, dim=2), _join(statistic, parts, [part.shape[2] for part in outputs]))
+            if statistic is not None:
+                parts.append(_READERS[statistic](plain))
+    read = None if statistic is None else _join(statistic, parts, [part.shape[2] for part in outputs])
+    return Attended(torch.cat(outputs, dim=2), read)
 
 
 def _join(statistic: Statistic, parts: list[Tensor], num_queries: list[int]) -> Tensor:

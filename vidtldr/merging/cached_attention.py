@@ -67,8 +67,10 @@ def attend_in_cache(
         for first in range(0, len(query), clips):
             group = slice(first, first + clips)
             masses = None if log_mass is None else log_mass[group]
-            operands = _prepare(query[group], key[group], value[group], scale, masses, rows < num_tokens)
-            _attend_clips(operands, rows, statistic, output[group], read[group])
+            clip = (query[group], key[group], value[group])
+            _attend_clips(
+                _prepare(*clip, scale, masses, rows < num_tokens), rows, statistic, output[group], read[group]
+            )
     return output, read
 
 
