@@ -11,6 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python eval.py --config demo.yaml
 	$(BIN)/python eval.py --config demo_recognition.yaml
 	$(BIN)/python eval.py --config demo_base2novel.yaml
+	$(BIN)/python eval.py --config demo_vqa.yaml
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
