@@ -12,6 +12,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.helpers.command import evaluate as run_evaluation
+from tests.helpers.command import refused
 from tests.helpers.tiny_run import tiny_options, write_checkpoint, write_msvd, write_vocabulary
 from vidtldr.cli.entry import run
 from vidtldr.cli.paths import PROJECT_DIR
@@ -48,19 +50,7 @@ def finished(workshop: Path, options: list[str]) -> tuple[Path, str, str]:
 
 def evaluate(options: list[str], output: Path, *more: str) -> dict:
     """Run in this process; returns the content of ``results.json``."""
-    assert run("vidtldr.cli.evaluate", [*options, FULL_PRECISION, f"--output={output}", *more]) == 0
-    (folder,) = output.iterdir()
-    return json.loads((folder / "results.json").read_text())
-
-
-def refused(options: list[str], capsys: pytest.CaptureFixture, *more: str) -> str:
-    """Run in this process; returns the one sentence that it ends with."""
-    assert run("vidtldr.cli.evaluate", [*options, *more]) == 2
-    captured = capsys.readouterr()
-    last = captured.err.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    assert "Traceback" not in captured.err
-    return last
+    return run_evaluation([*options, FULL_PRECISION], output, *more)
 
 
 # What a run leaves behind

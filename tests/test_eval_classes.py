@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.command import evaluate, refused
 from tests.helpers.tiny_classes import (
     CLIP_SIZE,
     CLIP_WORDS,
@@ -17,7 +18,6 @@ from tests.helpers.tiny_classes import (
     write_ucf101,
     write_videomae_checkpoint,
 )
-from vidtldr.cli.entry import run
 from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
 
 COMMON = [
@@ -72,18 +72,6 @@ def base_to_novel(clip_folder: Path) -> list[str]:
         f"--model.tokenizer={clip_folder / 'vocab.txt'}",
         *COMMON,
     ]
-
-
-def evaluate(options: list[str], output: Path, *more: str) -> dict:
-    """Run in this process; returns the content of ``results.json``."""
-    assert run("vidtldr.cli.evaluate", [*options, f"--output={output}", *more]) == 0
-    (folder,) = output.iterdir()
-    return json.loads((folder / "results.json").read_text())
-
-
-def refused(options: list[str], capsys: pytest.CaptureFixture, *more: str) -> str:
-    assert run("vidtldr.cli.evaluate", [*options, *more]) == 2
-    return capsys.readouterr().err.strip().splitlines()[-1]
 
 
 def test_recognition_compares_three_methods_over_all_views(recognition, tmp_path, capsys):

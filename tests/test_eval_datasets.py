@@ -1,15 +1,14 @@
 """``eval.py`` on retrieval data beside MSVD and MSR-VTT: official layouts in, counts of videos and texts out."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.helpers import command
 from tests.helpers.datasets import put_json
 from tests.helpers.tiny_run import tiny_options, write_checkpoint, write_msvd, write_vocabulary
-from vidtldr.cli.entry import run
 
 NUM_VIDEOS = 6
 SENTENCES = ("a red shape moves", "a blue shape moves left", "a white shape", "moves slowly right", "green", "a shape")
@@ -76,9 +75,7 @@ def evaluate(workshop: Path, root: Path, dataset: str, output: Path, *more: str)
     options = ["--config=umt_b_msvd.yaml", f"--data=datamodules.{dataset}"]
     options += tiny_options(root, workshop / "vocab.txt")
     options += [f"--model.checkpoint={workshop / 'umt.pth'}", "--trainer.precision=32-true", "--methods=base,vidtldr"]
-    assert run("vidtldr.cli.evaluate", [*options, f"--output={output}", *more]) == 0
-    (folder,) = output.iterdir()
-    return json.loads((folder / "results.json").read_text())["methods"]
+    return command.evaluate(options, output, *more)["methods"]
 
 
 @pytest.mark.parametrize(

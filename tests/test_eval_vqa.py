@@ -8,6 +8,7 @@ import torch
 
 from datamodules import MSVDQA
 from datamodules.text import pre_text
+from tests.helpers.command import evaluate, refused
 from tests.helpers.tiny_run import IMAGE_SIZE, NUM_FRAMES
 from tests.helpers.tiny_run import write_checkpoint as write_retrieval_checkpoint
 from tests.helpers.tiny_vqa import (
@@ -22,7 +23,6 @@ from tests.helpers.tiny_vqa import (
     write_videos,
     write_vocabulary,
 )
-from vidtldr.cli.entry import run
 from vidtldr.models.umt import UMTTokenizer
 
 CONFIG = """
@@ -89,18 +89,6 @@ def options(workshop: Path) -> list[str]:
         f"--model.checkpoint={workshop / 'vqa.pth'}",
         "--trainer.accelerator=cpu",
     ]
-
-
-def evaluate(options: list[str], output: Path, *more: str) -> dict:
-    """Run in this process; returns the content of ``results.json``."""
-    assert run("vidtldr.cli.evaluate", [*options, f"--output={output}", *more]) == 0
-    (folder,) = output.iterdir()
-    return json.loads((folder / "results.json").read_text())
-
-
-def refused(options: list[str], capsys: pytest.CaptureFixture, *more: str) -> str:
-    assert run("vidtldr.cli.evaluate", [*options, *more]) == 2
-    return capsys.readouterr().err.strip().splitlines()[-1]
 
 
 def test_accuracy_is_that_of_every_question_answered_alone(options, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from vidtldr.bench.measure import Timing, interleaved
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.paths import find_config
+from vidtldr.cli.sentences import import_class
 from vidtldr.cost.analytic import Tower, analytic_gflops
 from vidtldr.cost.command import print_blocks
 from vidtldr.errors import UserError
@@ -29,7 +31,6 @@ from vidtldr.results import device_name, versions
 from vidtldr.tables import Block
 
 _DTYPES = {"32": torch.float32, "bf16": torch.bfloat16, "16": torch.float16}
-_FRAMES = {"umt": 12, "videomae": 16, "vifi": 32}
 
 
 @dataclass(frozen=True)
@@ -90,18 +91,13 @@ def _run(row: Candidate, encoder: ClipEncoder, forward: Callable[[Tensor], Any],
 def _of_config(name: str) -> tuple[dict[str, Method], ClipEncoder]:
     config = read_config(find_config(name))
     with contextlib.suppress(KeyError):
-        settings = config["model"].get("init_args", {})
-        backbone = settings.get("backbone") or _default_backbone(config["model"]["class_path"])
-        shape = {key: settings[key] for key in CLIP_SETTINGS if key in settings}
-        shape.setdefault("num_frames", next(n for prefix, n in _FRAMES.items() if backbone.startswith(prefix)))
+        model = config["model"]
+        parameters = inspect.signature(import_class(model["class_path"])).parameters
+        settings = {key: parameters[key].default for key in ("backbone", *CLIP_SETTINGS) if key in parameters}
+        settings |= {key: value for key, value in model.get("init_args", {}).items() if key in settings}
         with user_errors(ValueError):
-            return build_methods(config["methods"]), build_encoder(backbone, **shape)
+            return build_methods(config["methods"]), build_encoder(**settings)
     raise UserError(f"{name} names no model or no methods to compare")
-
-
-def _default_backbone(class_path: str) -> str:
-    task = class_path.rpartition(".")[2]
-    return {"ActionRecognition": "videomae_b", "BaseToNovel": "vifi_clip_b16"}.get(task, "umt_b")
 
 
 def _block(options: argparse.Namespace, rows: list[Candidate], timings: dict[str, Timing]) -> Block:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vidtldr.errors import UserError
@@ -46,6 +46,11 @@ def read_state_dict(path: str | Path) -> StateDict:
         except SafetensorError as error:
             raise UserError(f"checkpoint '{path}' is not a whole safetensors file ({error})") from error
     return _unwrap(_torch_load(path), path)
+
+
+def save_weights(model: nn.Module, path: str | Path) -> None:
+    """Write the entries of a model as safetensors, under its own names."""
+    save_file({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, path)
 
 
 def file_sha256(path: str | Path) -> str:

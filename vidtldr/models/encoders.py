@@ -7,6 +7,7 @@ from typing import Any
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from vidtldr.models.pixels import blank_input
 from vidtldr.models.umt import UMT_SIZES, UMTVisionEncoder, umt_size
 from vidtldr.models.videomae import VIDEOMAE_SIZES, VideoMAE, videomae_size
 from vidtldr.models.vifi_clip import VIFI_CLIP_SIZES, CLIPVisionEncoder, vifi_clip_size
@@ -30,9 +31,7 @@ class ClipEncoder:
 
     def blank_clips(self, num_clips: int) -> Tensor:
         """An input of zeros for some clips, with the dtype and device of the weights."""
-        weight: Any = self.module.patch_embed.proj.weight
-        shape: Any = self.module.patch_embed.input_shape if self.images_per_clip == 1 else self.module.input_shape
-        return weight.new_zeros(num_clips * self.images_per_clip, *shape)
+        return blank_input(self.module, num_clips * self.images_per_clip)
 
 
 def build_encoder(

@@ -1,6 +1,9 @@
 """From 8-bit pixels to what a model was trained on."""
 
+from typing import Any
+
 import torch
+from timm.models import VisionTransformer
 from torch import Tensor, nn
 
 
@@ -22,3 +25,9 @@ class PixelNorm(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """``[..., 3, h, w]`` uint8, or floats on the same scale of 0 to 255, to float32 of the same shape."""
         return (clips.float() / 255 - self.mean) / self.std
+
+
+def blank_input(encoder: VisionTransformer, count: int = 1) -> Tensor:
+    """Zeros that an encoder with an ``input_shape`` takes, ``[count, *input_shape]``, in the dtype of its weights."""
+    known: Any = encoder  # timm's own class has no input_shape
+    return known.patch_embed.proj.weight.new_zeros(count, *known.input_shape)

@@ -101,6 +101,7 @@ class VideoTransformer(VisionTransformer):
             return TubeletEmbed(num_frames=num_frames, tubelet_size=tubelet_size, **options)
 
         super().__init__(embed_layer=embed_layer, class_token=False, pos_embed="none", **vit_options)
+        self.input_shape = self.patch_embed.input_shape
         steps = num_frames // tubelet_size
         table_steps = (checkpoint_frames or num_frames) // tubelet_size
         per_step = self.patch_embed.num_patches // steps

@@ -8,15 +8,14 @@ import torch
 import torch.nn.functional as F
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from safetensors.torch import save_file
 from timm.models import VisionTransformer
 from torch import Tensor
 
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
 from vidtldr.metrics.base_to_novel import HALVES
-from vidtldr.models.checkpoint import file_sha256
-from vidtldr.models.pixels import PixelNorm
+from vidtldr.models.checkpoint import file_sha256, save_weights
+from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.mixing import ClipMixer
@@ -99,7 +98,7 @@ class BaseToNovel(LightningModule):
         self.checkpoint_sha256 = [file_sha256(path) for path in self.checkpoints if Path(path).is_file()] or None
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
-            self.use_seed(seed)
+            self._load(seed)
         self.accuracy = BaseToNovelAccuracy(self.num_seeds)
         self.mixing = {"mixup": mixup, "cutmix": cutmix, "label_smoothing": label_smoothing}
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
@@ -129,23 +128,23 @@ class BaseToNovel(LightningModule):
         return "bare class names" if self.template is None else f"prompt '{self.template}'"
 
     def use_seed(self, seed: int) -> None:
-        """Load the checkpoint of one seed, from 0; nothing to do where there is none."""
-        if self.checkpoints:
-            self._seed = seed
-            unused = load_vifi_clip(self.model, self.checkpoints[seed], token_embedding=self.token_embedding)
-            _log.info("%s loaded; %d entries of no use left out", self.checkpoints[seed], len(unused))
+        """Load the checkpoint of one seed, from 0, unless it is there already."""
+        if seed != self._seed:
+            self._load(seed)
+
+    def _load(self, seed: int) -> None:
+        self._seed = seed
+        unused = load_vifi_clip(self.model, self.checkpoints[seed], token_embedding=self.token_embedding)
+        _log.info("%s loaded; %d entries of no use left out", self.checkpoints[seed], len(unused))
 
     def example_clip(self) -> Tensor:
         """The blank normalised frames of one clip ``[t, c, h, w]`` to count FLOPs with."""
-        weight = self.vision_encoder.patch_embed.proj.weight
-        shape = (self.num_frames, 3, *self.vision_encoder.patch_embed.img_size)
-        return torch.zeros(shape, device=weight.device, dtype=weight.dtype)
+        return blank_input(self.vision_encoder, self.num_frames)
 
     def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
         """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
         load_vifi_clip(self.model, checkpoint)
-        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
-        save_file(state, path)
+        save_weights(self.model, path)
 
     def encode_classes(self, names: list[str]) -> Tensor:
         """Features of class names in the prompt, ``[k, e]``, length 1."""

@@ -5,15 +5,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import STEP_OUTPUT, OptimizerLRSchedulerConfig
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
-from vidtldr.models.checkpoint import file_sha256
+from vidtldr.models.checkpoint import file_sha256, save_weights
+from vidtldr.models.pixels import blank_input
 from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
@@ -111,14 +110,12 @@ class VideoQuestionAnswering(LightningModule):
 
     def example_clip(self) -> Tensor:
         """A blank normalised clip ``[1, c, t, h, w]`` to count FLOPs with."""
-        weight = self.vision_encoder.patch_embed.proj.weight
-        return torch.zeros(1, *self.vision_encoder.patch_embed.input_shape, device=weight.device, dtype=weight.dtype)
+        return blank_input(self.vision_encoder)
 
     def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
         """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
         load_umt_vqa(self.model, checkpoint)
-        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
-        save_file(state, path)
+        save_weights(self.model, path)
 
     # Evaluation.
 

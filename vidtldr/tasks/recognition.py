@@ -4,18 +4,16 @@ import logging
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from safetensors.torch import save_file
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
-from vidtldr.models.checkpoint import file_sha256
-from vidtldr.models.pixels import PixelNorm
+from vidtldr.models.checkpoint import file_sha256, save_weights
+from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.mixing import ClipMixer
@@ -105,14 +103,12 @@ class ActionRecognition(LightningModule):
 
     def example_clip(self) -> Tensor:
         """A blank normalised clip ``[1, c, t, h, w]`` to count FLOPs with."""
-        weight = self.model.patch_embed.proj.weight
-        return torch.zeros(1, *self.model.patch_embed.input_shape, device=weight.device, dtype=weight.dtype)
+        return blank_input(self.model)
 
     def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
         """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
         load_videomae(self.model, checkpoint)
-        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
-        save_file(state, path)
+        save_weights(self.model, path)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Logits ``[b, k]`` of uint8 clips ``[b, t, c, h, w]``."""

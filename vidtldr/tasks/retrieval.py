@@ -7,12 +7,12 @@ from typing import Any, ClassVar, cast
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall
-from vidtldr.models.checkpoint import file_sha256
+from vidtldr.models.checkpoint import file_sha256, save_weights
+from vidtldr.models.pixels import blank_input
 from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, WordHead, load_umt, umt_size
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.encoded import EncodedSet
@@ -113,14 +113,12 @@ class VideoTextRetrieval(LightningModule):
 
     def example_clip(self) -> Tensor:
         """A blank normalised clip ``[1, c, t, h, w]`` to count FLOPs with."""
-        shape = self.vision_encoder.patch_embed.input_shape
-        return torch.zeros(1, *shape, device=self.device, dtype=self.model.vision_proj.weight.dtype)
+        return blank_input(self.vision_encoder)
 
     def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
         """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
         load_umt(self.model, checkpoint)
-        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
-        save_file(state, path)
+        save_weights(self.model, path)
 
     # Evaluation. Loader 0 brings videos, loader 1 texts; their scores meet when both are through.
 
