@@ -2,17 +2,17 @@
 
 import csv
 import io
-import json
 import logging
 import re
 from pathlib import Path
 from typing import Any
 
 from .json_fields import json_object, strings
-from .msvd_files import caption_lines, looks_like_pickle, read_all_descriptions, read_caption_pickle, split_lines
+from .msvd_files import caption_lines, looks_like_pickle, read_all_descriptions, read_caption_pickle
 from .original_files import LSMDC_ROW, is_activitynet, is_didemo, read_activitynet, read_didemo, read_lsmdc
 from .records import RetrievalRecords
 from .text import pre_text
+from .text_files import json_value, shown, shown_names, split_lines
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def _read_text(path: Path, text: str, split: str) -> tuple[str, RetrievalRecords
         return "MSVD sentences", RetrievalRecords.from_captions(caption_lines(path, text, _SENTENCE_LINE).items())
     if _DESCRIPTION_LINE.fullmatch(captions):
         return "MSVD descriptions", read_all_descriptions(path, caption_lines(path, text, _DESCRIPTION_LINE), split)
-    raise _unknown(path, f"its first line is {first[:60]!r}" if first else "it is empty")
+    raise _unknown(path, f"its first line is {shown(first)}" if first else "it is empty")
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -104,16 +104,14 @@ def _read_json(path: Path, text: str) -> tuple[str, RetrievalRecords]:
             f"{path} is an MSR-VTT JSON, which holds some 20 captions of every video: which of them the 1k-A test uses "
             "is told only by MSRVTT_JSFUSION_test.csv or msrvtt_ret_test1k.json, so give one of these"
         )
-    raise _unknown(path, f"it is a JSON dict with the keys {', '.join(list(content)[:5])}")
+    raise _unknown(path, f"it is a JSON dict with the keys {shown_names(content)}")
 
 
 def _parsed(path: Path, text: str) -> list | dict:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return json_value(text)
+    except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
-    except RecursionError as error:
-        raise ValueError(f"{path} is not valid JSON: it is nested too deeply") from error
 
 
 def _read_umt(path: Path, content: list) -> RetrievalRecords:
@@ -143,7 +141,9 @@ def _read_csv(path: Path, text: str) -> RetrievalRecords:
             if not any(row):
                 continue
             if len(row) != len(_CSV_HEADER) or not row[2].strip():
-                raise ValueError(f"{path}, line {rows.line_num}: expected {','.join(_CSV_HEADER)}, found {row}")
+                raise ValueError(
+                    f"{path}, line {rows.line_num}: expected {','.join(_CSV_HEADER)}, found {shown(','.join(row))}"
+                )
             captions.setdefault(row[2].strip(), []).append(row[3])
     except csv.Error as error:
         raise ValueError(f"{path}, line {rows.line_num}: {error}") from error

@@ -2,12 +2,10 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from .msvd_files import split_lines
+from .text_files import is_text, read_json, read_utf8, shown, split_lines
 
 CLASS_INDEX = "classInd.txt"
 """UCF101's numbering: lines ``<number from 1> <class>``."""
@@ -19,32 +17,6 @@ TEMPLATE_LABELS = ("labels.json", "something-something-v2-labels.json")
 def find_class_file(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
     """The first of these files that lies in one of these folders."""
     return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)
-
-
-def read_utf8(path: Path) -> str:
-    """Text of a file, without a byte order mark.
-
-    Raises:
-        ValueError: It is no UTF-8 text.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text (byte {error.start})") from error
-
-
-def read_json(path: Path) -> Any:
-    """Content of a JSON file.
-
-    Raises:
-        ValueError: It is not valid.
-    """
-    try:
-        return json.loads(read_utf8(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
-    except RecursionError as error:
-        raise ValueError(f"{path} is not valid JSON: it is nested too deeply") from error
 
 
 def read_class_index(path: Path) -> list[str]:
@@ -59,7 +31,7 @@ def read_class_index(path: Path) -> list[str]:
             continue
         number, _, name = line.strip().partition(" ")
         if number != str(len(names) + 1) or not name.strip():
-            raise ValueError(f"{path}, line {place}: expected '{len(names) + 1} <class>', found {line[:60]!r}")
+            raise ValueError(f"{path}, line {place}: expected '{len(names) + 1} <class>', found {shown(line)}")
         names.append(name.strip())
     return names
 
@@ -73,6 +45,9 @@ def read_template_labels(path: Path) -> list[str]:
     labels = read_json(path)
     if not isinstance(labels, dict):
         raise ValueError(f"{path}: expected an object of class -> number, found a {type(labels).__name__}")
+    unreadable = next((name for name in labels if not is_text(name)), None)
+    if unreadable is not None:
+        raise ValueError(f"{path}: class {shown(unreadable)} is no text: it holds half of a character")
     by_number = {str(number): name for name, number in labels.items()}
     numbers = [str(number) for number in range(len(labels))]
     if set(by_number) != set(numbers):
@@ -91,12 +66,14 @@ def read_label_csv(path: Path) -> list[str]:
     try:
         header = next(rows, [])
         if [column.strip().lower() for column in header] != ["id", "name"]:
-            raise ValueError(f"{path}: expected the header id,name, found {','.join(header)[:60]!r}")
+            raise ValueError(f"{path}: expected the header id,name, found {shown(','.join(header))}")
         for row in rows:
             if not any(row):
                 continue
             if len(row) != 2 or row[0].strip() != str(len(names)) or not row[1]:
-                raise ValueError(f"{path}, line {rows.line_num}: expected '{len(names)},<class>', found {row}")
+                raise ValueError(
+                    f"{path}, line {rows.line_num}: expected '{len(names)},<class>', found {shown(','.join(row))}"
+                )
             names.append(row[1])
     except csv.Error as error:
         raise ValueError(f"{path}, line {rows.line_num}: {error}") from error

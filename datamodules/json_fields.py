@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .text_files import is_text, shown, shown_names
+
 
 def json_object(place: str, record: Any, *keys: str) -> dict[str, Any]:
     """A record that must be an object.
@@ -33,10 +35,10 @@ def strings(place: str, record: dict[str, Any], key: str, *, blank: bool = False
         ValueError: The field is not there or holds anything else.
     """
     if key not in record:
-        raise ValueError(f"{place}: key {key!r} is missing; it has {', '.join(map(repr, record)) or 'none'}")
+        raise ValueError(f"{place}: key {key!r} is missing; it has {shown_names(record)}")
     value = record[key]
     texts = value if isinstance(value, list) else [value]
     enough = any if blank else all
-    if not texts or not all(isinstance(text, str) for text in texts) or not enough(text.strip() for text in texts):
-        raise ValueError(f"{place}: key {key!r} must be a text or a list of texts, not {str(value)[:60]!r}")
+    if not texts or not all(map(is_text, texts)) or not enough(text.strip() for text in texts):
+        raise ValueError(f"{place}: key {key!r} must be a text or a list of texts, not {shown(value)}")
     return texts

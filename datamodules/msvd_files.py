@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .records import RetrievalRecords
+from .text_files import is_text, read_utf8, shown, shown_names, split_lines
 
 _PICKLE_STARTS = (b"\x80", b"(dp", b"(lp", b"}q", b"]q", b"c__", b"cbuiltins", b"cos\n", b"cposix\n")
 _ADMITTED = {"dict", "list", "tuple", "set", "frozenset", "str"}
@@ -15,11 +16,6 @@ _ADMITTED = {"dict", "list", "tuple", "set", "frozenset", "str"}
 def looks_like_pickle(content: bytes) -> bool:
     """Whether a file begins as a pickle of any protocol does."""
     return content.startswith(_PICKLE_STARTS)
-
-
-def split_lines(text: str) -> list[str]:
-    """Lines ended as Unix or Windows does; ``str.splitlines`` would also cut a caption at rarer separators."""
-    return text.replace("\r\n", "\n").split("\n")
 
 
 def caption_lines(path: Path, text: str, line_pattern: re.Pattern[str]) -> dict[str, list[str]]:
@@ -34,7 +30,7 @@ def caption_lines(path: Path, text: str, line_pattern: re.Pattern[str]) -> dict[
             continue
         match = line_pattern.fullmatch(line)
         if not match:
-            raise ValueError(f"{path}, line {number}: expected a clip and its sentence, found {line[:60]!r}")
+            raise ValueError(f"{path}, line {number}: expected a clip and its sentence, found {shown(line)}")
         captions.setdefault(match[1], []).append(match[2].strip())
     return captions
 
@@ -61,15 +57,18 @@ def _split_captions(path: Path, captions: dict[str, list[str]], split: str) -> l
     list_file = path.parent / f"{split}_list.txt"
     if not list_file.is_file():
         raise FileNotFoundError(f"{path} holds all splits of MSVD: {list_file}, one clip id a line, must lie beside it")
-    clips = [line.strip() for line in list_file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    clips = [line.strip() for line in split_lines(read_utf8(list_file)) if line.strip()]
     unknown = [clip for clip in clips if clip not in captions]
     if unknown:
-        raise ValueError(f"{path} has no caption for {len(unknown)} clips of {list_file}: {', '.join(unknown[:5])}")
+        raise ValueError(f"{path} has no caption for {len(unknown)} clips of {list_file}: {shown_names(unknown)}")
     return [(clip, captions[clip]) for clip in dict.fromkeys(clips)]
 
 
-class _BuiltinsUnpickler(pickle.Unpickler):
-    """A pickle may call any function it names; this one may name the builtin containers and nothing else."""
+class _BuiltinsUnpickler(pickle._Unpickler):  # type: ignore[misc, name-defined]  # typeshed leaves it out
+    """A pickle may call any function it names; this one may name the builtin containers and nothing else.
+
+    The slower unpickler, written in Python: that in C takes memory for as many objects as a damaged file says it holds.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "builtins" and name in _ADMITTED:
@@ -81,7 +80,7 @@ def _load_builtins(path: Path, content: bytes) -> Any:
     try:
         return _BuiltinsUnpickler(io.BytesIO(content), encoding="utf-8").load()
     except Exception as error:  # a damaged pickle raises nearly anything
-        raise ValueError(f"{path}: refused, only a pickle of lists and texts is read ({error})") from error
+        raise ValueError(f"{path}: refused, only a pickle of lists and texts is read ({shown(str(error))})") from error
 
 
 def _caption(path: Path, item: Any) -> str:
@@ -89,6 +88,6 @@ def _caption(path: Path, item: Any) -> str:
 
 
 def _text(path: Path, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{path}: expected texts, found a {type(value).__name__}: {str(value)[:60]!r}")
+    if not is_text(value):
+        raise ValueError(f"{path}: expected texts, found a {type(value).__name__}: {shown(value)}")
     return value

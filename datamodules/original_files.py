@@ -6,8 +6,8 @@ from typing import Any
 
 from .files import strip_suffix
 from .json_fields import json_object, strings
-from .msvd_files import split_lines
 from .records import RetrievalRecords
+from .text_files import shown, split_lines
 
 LSMDC_ROW = re.compile(r"([^\t]+)(?:\t[\d.:]*){4}\t(.+)")
 """Clip id, start and end as aligned and as extracted, sentence; the file is called CSV but has tabs and no quoting."""
@@ -26,7 +26,7 @@ def read_activitynet(path: Path, content: dict) -> RetrievalRecords:
     """
     captions = {}
     for video, record in content.items():
-        place = f"{path}, video {video!r}"
+        place = f"{path}, video {shown(video)}"
         captions[video] = strings(place, json_object(place, record, "sentences"), "sentences", blank=True)
     return RetrievalRecords.from_captions(captions.items())
 
@@ -68,7 +68,7 @@ def read_lsmdc(path: Path, text: str) -> RetrievalRecords:
         match = LSMDC_ROW.fullmatch(line)
         if not match:
             raise ValueError(
-                f"{path}, line {number}: expected a clip id, four times and a sentence, found {line[:60]!r}"
+                f"{path}, line {number}: expected a clip id, four times and a sentence, found {shown(line)}"
             )
         clip = match[1].strip()
         captions.setdefault(f"{clip.rpartition('_')[0]}/{clip}.avi", []).append(match[2].strip())

@@ -1,6 +1,5 @@
 """Annotations of question answering and lists of answers, told apart by content."""
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from .json_fields import json_object, strings
 from .question_records import Question, QuestionRecords
+from .text_files import is_text, json_value, read_utf8
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def read_answer_list(path: str | Path) -> list[str]:
     path = Path(path)
     wanted = 'a list of texts such as ["man", "woman"]'
     answers = _read_list(path, "no list of answers", wanted)
-    if not answers or not all(isinstance(answer, str) and answer.strip() for answer in answers):
+    if not answers or not all(is_text(answer) and answer.strip() for answer in answers):
         raise ValueError(f"{path} is no list of answers: it must be {wanted}")
     if len(set(answers)) < len(answers):
         logger.warning("%s: %d answers stand there twice", path, len(answers) - len(set(answers)))
@@ -85,9 +85,10 @@ def _single(place: str, key: str, texts: list[str]) -> str:
 def _read_list(path: Path, complaint: str, wanted: str) -> list[Any]:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
+    text = read_utf8(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        content = json_value(text)
+    except ValueError as error:
         raise ValueError(f"{path} is {complaint}: it is not valid JSON ({error}); accepted is {wanted}") from error
     if not isinstance(content, list):
         raise ValueError(f"{path} is {complaint}: it is a JSON {type(content).__name__}; accepted is {wanted}")

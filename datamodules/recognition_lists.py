@@ -11,13 +11,11 @@ from .class_files import (
     TEMPLATE_LABELS,
     find_class_file,
     read_class_index,
-    read_json,
     read_template_labels,
-    read_utf8,
 )
 from .files import strip_suffix
-from .msvd_files import split_lines
 from .records import RecognitionRecords
+from .text_files import is_text, read_json, read_utf8, shown, shown_names, split_lines
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ ACCEPTED_FORMATS = (
 )
 
 _SEPARATORS = (",", ";", "\t", " ")  # a space last: it may stand beside one of the others
-_NUMBER = re.compile(r"[0-9]+")
+_NUMBER = re.compile(r"[0-9]{1,6}")  # no data set has a million classes, and no model could tell more apart
 _UCF_NAME = re.compile(r"v_(.+)_g[0-9]+_c[0-9]+")
 
 
@@ -48,7 +46,8 @@ def read_recognition_list(path: str | Path, class_folders: Sequence[Path] = ()) 
 
     Raises:
         FileNotFoundError: There is no such file, or no numbering of the classes where the format needs one.
-        ValueError: The format is not accepted, or a label is impossible or contradicts the folder of its video.
+        ValueError: The format is not accepted, a label is impossible or contradicts the folder of its video, or a video
+            has two labels.
     """
     path = Path(path)
     if not path.is_file():
@@ -56,6 +55,7 @@ def read_recognition_list(path: str | Path, class_folders: Sequence[Path] = ()) 
     folders = (path.parent, *class_folders)
     text = read_utf8(path)
     name, records = _read_json(path, folders) if text.lstrip()[:1] in ("[", "{") else _read_text(path, text, folders)
+    _check_repeats(path, records)
     classes = f"{len(set(records.labels))} of {records.num_classes} classes"
     logger.info("%s: read as %s, %d videos of %s", path, name, len(records.videos), classes)
     return records
@@ -65,13 +65,28 @@ def read_class_list(path: Path, class_names: list[str]) -> RecognitionRecords:
     """Read a list whose numbers, from 0, refer to these names and to no others.
 
     Raises:
-        ValueError: A line has another form than ``<video><separator><number>``, or its number has no name.
+        ValueError: A line has another form than ``<video><separator><number>``, its number has no name, or a video has
+            two numbers.
     """
     lines = _lines(path, read_utf8(path))
     separator = _separator(lines[0][1])
     if separator is None:
         raise _unknown(path, lines[0][1])
-    return _numbered(_labelled(path, lines, separator), class_names)
+    records = _numbered(_labelled(path, lines, separator), class_names)
+    _check_repeats(path, records)
+    return records
+
+
+def _check_repeats(path: Path, records: RecognitionRecords) -> None:
+    label_of: dict[str, int] = {}
+    for video, label in zip(records.videos, records.labels, strict=True):
+        if label_of.setdefault(video, label) != label:
+            raise ValueError(
+                f"{path}: video {shown(video)} stands there with two classes, {label_of[video]} and {label}"
+            )
+    repeated = len(records.videos) - len(label_of)
+    if repeated:
+        logger.warning("%s: %d lines name a video that an earlier one names; each counts", path, repeated)
 
 
 def _lines(path: Path, text: str) -> list[tuple[str, str]]:
@@ -84,7 +99,7 @@ def _lines(path: Path, text: str) -> list[tuple[str, str]]:
 
 
 def _unknown(path: Path, found: str) -> ValueError:
-    return ValueError(f"{path} is in no known format: found {found[:60]!r}; accepted are {'; '.join(ACCEPTED_FORMATS)}")
+    return ValueError(f"{path} is in no known format: found {shown(found)}; accepted are {'; '.join(ACCEPTED_FORMATS)}")
 
 
 def _read_text(path: Path, text: str, folders: Sequence[Path]) -> tuple[str, RecognitionRecords]:
@@ -126,7 +141,7 @@ def _labelled(path: Path, lines: list[tuple[str, str]], separator: str) -> list[
     for place, line in lines:
         parts = _split(line, separator)
         if parts is None:
-            raise ValueError(f"{place}: expected '<video>{separator}<class number>', found {line[:60]!r}")
+            raise ValueError(f"{place}: expected '<video>{separator}<class number>', found {shown(line)}")
         labelled.append(_Line(place, *parts))
     if all(_split(line.video, separator) for line in labelled):
         raise ValueError(
@@ -140,7 +155,7 @@ def _numbered(lines: list[_Line], class_names: list[str]) -> RecognitionRecords:
     for line in lines:
         if line.label >= len(class_names):
             raise ValueError(
-                f"{line.place}: label {line.label} of {line.video!r} is too large for {len(class_names)} classes "
+                f"{line.place}: label {line.label} of {shown(line.video)} is too large for {len(class_names)} classes "
                 "counted from 0"
             )
     return RecognitionRecords([line.video for line in lines], [line.label for line in lines], class_names)
@@ -153,7 +168,7 @@ def _by_folder(lines: list[tuple[str, str]], class_index: Path) -> RecognitionRe
     for place, video in lines:
         label = label_of.get(PurePosixPath(video).parent.name.lower())
         if label is None or strip_suffix(video) == video:
-            raise ValueError(f"{place}: expected '<class>/<video>' with a class of {class_index}, found {video[:60]!r}")
+            raise ValueError(f"{place}: expected '<class>/<video>' with a class of {class_index}, found {shown(video)}")
         labels.append(label)
     return RecognitionRecords([video for _, video in lines], labels, class_names)
 
@@ -179,8 +194,8 @@ def _checked_by_folder(path: Path, lines: list[_Line], class_index: Path) -> tup
     if wrong:
         line, label = wrong[0]
         raise ValueError(
-            f"{line.place}: label {line.label} of {line.video!r} contradicts its class {class_names[label]}, number "
-            f"{label + 1} in {class_index} ({len(wrong)} of {len(told)} lines do)"
+            f"{line.place}: label {line.label} of {shown(line.video)} contradicts its class {class_names[label]}, "
+            f"number {label + 1} in {class_index} ({len(wrong)} of {len(told)} lines do)"
         )
     return first, _numbered([line._replace(label=line.label - first) for line in lines], class_names)
 
@@ -201,7 +216,7 @@ def _label_by_path(video: str, label_of: dict[str, int]) -> int | None:
 def _read_json(path: Path, folders: Sequence[Path]) -> tuple[str, RecognitionRecords]:
     content = read_json(path)
     if not isinstance(content, list):
-        raise _unknown(path, f"an object with the keys {', '.join(map(str, list(content)[:5]))}")
+        raise _unknown(path, f"an object with the keys {shown_names(content)}")
     if not content:
         raise ValueError(f"{path} holds no record: it is empty")
     if not any(isinstance(record, dict) and "template" in record for record in content):
@@ -221,13 +236,13 @@ def _read_json(path: Path, folders: Sequence[Path]) -> tuple[str, RecognitionRec
         records.videos.append(_text(place, record, "id"))
         template = _text(place, record, "template").replace("[", "").replace("]", "")
         if template not in label_of:
-            raise ValueError(f"{place}: template {template!r} is no class of {labels_file}")
+            raise ValueError(f"{place}: template {shown(template)} is no class of {labels_file}")
         records.labels.append(label_of[template])
     return "SSv2 JSON", records
 
 
 def _text(place: str, record: Any, key: str) -> str:
     value = record.get(key) if isinstance(record, dict) else None
-    if not isinstance(value, (str, int)) or not str(value).strip():
-        raise ValueError(f"{place}: expected an object with 'id' and 'template', found {str(record)[:60]!r}")
+    if not (isinstance(value, int) or is_text(value)) or not str(value).strip():
+        raise ValueError(f"{place}: expected an object with 'id' and 'template', found {shown(record)}")
     return str(value)

@@ -32,6 +32,12 @@ FrameSampler = Callable[[int], Sequence[int]]
 """From the number of frames in a video to the indices wanted, in the order wanted."""
 
 _NO_RECOVERED_FRAME = 1e-9  # as a share of all frames, since decord takes a plain 0 for "any number"
+_MEANINGS = {  # decord's words and what they mean to the owner of a file
+    "cannot find video stream": "it holds no video stream",
+    "avfilter_graph_create_filter": "it tells no picture size",
+    "Error reading": "it is in no known container format, or cut short",
+    "getting stream info": "it is damaged or cut short",
+}
 _LOG_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")  # decord's "[time] source file:line: "
 
 
@@ -67,9 +73,8 @@ def read_clip(path: str | Path, sample: FrameSampler, max_seconds: float | None 
     """Decode the frames of a video that a sampler asks for.
 
     The file's rotation tag is applied by decord. A file cut off exactly between two packets cannot be told from a
-    shorter video. A decode can hang in native code, where no exception of ours can end
-    it: the loaders bound it from outside, see ``decode_timeout`` of
-    :class:`~datamodules.retrieval.RetrievalDataModule`.
+    shorter video. A decode can hang or crash in native code, where no exception of ours can
+    end it: :class:`~datamodules.guarded_loader.GuardedLoader` bounds it from outside.
 
     Args:
         path: Video file.
@@ -96,7 +101,11 @@ def read_clip(path: str | Path, sample: FrameSampler, max_seconds: float | None 
                 raise BrokenVideoError(f"{path}: decoded {num_decoded} of {num_frames} frames") from error
             frames = np.stack([frames_by_index[index] for index in indices])
         if frames.shape[-1] != 3:  # decord takes the padding of very narrow rows for a channel
-            raise BrokenVideoError(f"{path}: decoded to {frames.shape[-1]} channels instead of 3")
+            height, width, channels = frames.shape[1:]
+            raise BrokenVideoError(
+                f"{path}: pictures of {width} x {height} pixels are too narrow for the decoder, which took them for "
+                f"{channels} channels instead of 3"
+            )
     return torch.from_numpy(frames).permute(0, 3, 1, 2)  # [t, h, w, c] -> [t, c, h, w]
 
 
@@ -146,5 +155,8 @@ def _failures_as_broken(path: str | Path) -> Iterator[None]:
 
 
 def _detail(error: Exception) -> str:
+    for words, meaning in _MEANINGS.items():
+        if words in str(error):
+            return meaning
     lines = _LOG_PREFIX.sub("", str(error)).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__

@@ -110,7 +110,7 @@ def test_msrvtt_json_is_refused_with_the_reason(tmp_path, keys):
         ("", "it is empty"),
         ("key,video,caption\n1,2,3", "its first line is"),
         (b"\xff\xfe\x00\x01", "is not UTF-8 text"),
-        ('{"v_1": {"timestamps": []}}', "it is a JSON dict with the keys v_1"),
+        ('{"v_1": {"timestamps": []}}', "it is a JSON dict with the keys 'v_1'"),
     ],
 )
 def test_an_unknown_format_is_rejected_with_the_accepted_ones(tmp_path, content, finding):
@@ -126,7 +126,7 @@ def test_an_unknown_format_is_rejected_with_the_accepted_ones(tmp_path, content,
         ({"caption": "a"}, "record 2 of 2: key 'video' is missing; it has 'caption'"),
         ({"video": "a.mp4"}, "record 2 of 2: key 'caption' is missing; it has 'video'"),
         ({"video": "a.mp4", "question": "q", "answer": "a"}, "key 'caption' is missing"),
-        ({"video": 7, "caption": "a"}, "record 2 of 2: key 'video' must be a text or a list of texts, not '7'"),
+        ({"video": 7, "caption": "a"}, "record 2 of 2: key 'video' must be a text or a list of texts, not 7"),
         ({"video": "a.mp4", "caption": [["a"]]}, "key 'caption' must be"),
         ({"video": "a.mp4", "caption": []}, "key 'caption' must be"),
         ({"video": " ", "caption": "a"}, "key 'video' must be"),

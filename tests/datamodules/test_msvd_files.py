@@ -82,5 +82,5 @@ def test_a_damaged_pickle_is_refused(tmp_path, kept):
 
 def test_listed_clips_without_captions_are_named(tmp_path):
     path = dump(tmp_path, {"a-_2_7": [["a"]]})
-    with pytest.raises(ValueError, match=r"no caption for 1 clips of .*test_list\.txt: b_9_1_5"):
+    with pytest.raises(ValueError, match=r"no caption for 1 clips of .*test_list\.txt: 'b_9_1_5'"):
         read_annotation(path)

@@ -217,7 +217,7 @@ def test_class_names_of_a_csv_come_without_carriage_returns_and_with_their_comma
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,name\r\n0,a\r\n2,b\r\n", r"line 3: expected '1,<class>', found \['2', 'b'\]"),
+        ("id,name\r\n0,a\r\n2,b\r\n", r"line 3: expected '1,<class>', found '2,b'"),
         ("id,name\n1,a\n", "line 2: expected '0,<class>'"),
         ("id,name\n0,a,b\n", "line 2"),
         ("id,name\n0,\n", "line 2"),

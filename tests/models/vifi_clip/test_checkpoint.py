@@ -85,6 +85,9 @@ def test_token_embeddings_must_be_given_exactly_where_they_are_missing(
         load_vifi_clip(tiny_model(), original, token_embedding=original)
     with pytest.raises(UserError, match=r"checkpoint '.*none.pt' does not exist"):
         load_vifi_clip(tiny_model(), official, token_embedding=tmp_path / "none.pt")
+    torch.save({TABLE: torch.zeros(300, 32)}, tmp_path / "narrow.pt")
+    with pytest.raises(UserError, match=r"checkpoint '.*narrow.pt' does not fit .*\(300, 32\) instead of \(300, 64\)"):
+        load_vifi_clip(tiny_model(), official, token_embedding=tmp_path / "narrow.pt")
 
 
 @pytest.mark.parametrize("key", ["prompt_learner.ctx", "module.prompt_learner.token_prefix", "image_encoder.VPT"])

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from torch import nn
 
-from vidtldr.models.checkpoint import StateDict, join_attention_bias, load_exactly, read_state_dict, strip_task_prefix
+from vidtldr.models.checkpoint import (
+    StateDict,
+    join_attention_bias,
+    load_exactly,
+    named_in_errors,
+    read_state_dict,
+    strip_task_prefix,
+)
 
 _RENAMES = (
     (re.compile(r"^vision_encoder\.encoder\."), "vision_encoder."),
@@ -32,7 +39,8 @@ def load_umt(model: nn.Module, path: str | Path) -> list[str]:
     Raises:
         UserError: The file cannot be read, or an entry of file or model is unaccounted for.
     """
-    state, unused = convert_umt(read_state_dict(path))
+    with named_in_errors(path):
+        state, unused = convert_umt(read_state_dict(path))
     # Some versions of the text encoder store this counter and some do not; it is 0, 1, 2, ... in all.
     state.setdefault(_POSITION_IDS, model.state_dict()[_POSITION_IDS])
     load_exactly(model, state, str(path))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from vidtldr.errors import UserError
-from vidtldr.models.checkpoint import StateDict, load_exactly, read_state_dict, strip_task_prefix
+from vidtldr.models.checkpoint import StateDict, load_exactly, named_in_errors, read_state_dict, strip_task_prefix
 from vidtldr.models.umt.checkpoint import convert_umt
 from vidtldr.models.umt.vqa import UMTVQA
 
@@ -55,7 +55,8 @@ def load_umt_vqa(model: UMTVQA, path: str | Path, *, new_decoder: bool = False) 
             f"checkpoint '{path}' has no answer decoder: it is a pre-training or retrieval file, to be fine-tuned with "
             "--model.new_decoder true"
         )
-    converted, unused = convert_umt_vqa(state, model.text_encoder.config.fusion_layer, new_decoder=new_decoder)
+    with named_in_errors(path):
+        converted, unused = convert_umt_vqa(state, model.text_encoder.config.fusion_layer, new_decoder=new_decoder)
     own = model.state_dict()
     for key in _POSITION_IDS:  # some versions store this counter and some do not; it is 0, 1, 2, ... in all
         converted.setdefault(key, own[key])
@@ -115,5 +116,5 @@ def _renamed(key: str) -> str:
 def _without_tied(state: StateDict) -> StateDict:
     for copy, original in _TIED.items():
         if copy in state and original in state and not torch.equal(state[copy], state[original]):
-            raise UserError(f"the checkpoint has a {copy} other than its {original}, which are one in UMT")
+            raise UserError(f"it has a {copy} other than its {original}, which are one in UMT")
     return {key: value for key, value in state.items() if not (key in _TIED and _TIED[key] in state)}

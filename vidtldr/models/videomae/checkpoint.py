@@ -12,7 +12,14 @@ import torch
 from torch import nn
 
 from vidtldr.errors import UserError
-from vidtldr.models.checkpoint import StateDict, join_attention_bias, load_exactly, read_state_dict, strip_task_prefix
+from vidtldr.models.checkpoint import (
+    StateDict,
+    join_attention_bias,
+    load_exactly,
+    named_in_errors,
+    read_state_dict,
+    strip_task_prefix,
+)
 
 # Parts of the pre-training model that rebuild the hidden tubelets.
 _PRETRAINING = re.compile(r"^(decoder\.|encoder_to_decoder\.|mask_token$)")
@@ -54,7 +61,8 @@ def load_videomae(model: nn.Module, path: str | Path, *, new_head: bool = False)
         UserError: The file cannot be read, comes from pre-training or tells other classes apart while ``new_head`` is
             off, or an entry of file or model is unaccounted for.
     """
-    state, unused = convert_videomae(read_state_dict(path), new_head=new_head)
+    with named_in_errors(path):
+        state, unused = convert_videomae(read_state_dict(path), new_head=new_head)
     own = model.state_dict()
     if new_head:
         fresh = ("head.",) if any(key.startswith("fc_norm.") for key in state) else ("head.", "fc_norm.")
@@ -94,14 +102,15 @@ def _join_projections(state: StateDict) -> StateDict:
         parts = [f"{block}{part}.weight" for part in ("query", "key", "value")]
         absent = [part for part in parts if part not in state]
         if absent:
-            raise UserError(f"the checkpoint has {query} but no {absent[0]}")
+            raise UserError(f"it has {query} but no {absent[0]}")
         state[f"{block}qkv.weight"] = torch.cat([state.pop(part) for part in parts])
     return state
 
 
 def _check_head(state: StateDict, unused: list[str], num_classes: int, source: str) -> None:
     if "head.weight" in state:
-        if (stored := state["head.weight"].shape[0]) != num_classes:
+        stored = len(state["head.weight"]) if state["head.weight"].ndim else 0
+        if stored != num_classes:
             raise UserError(
                 f"checkpoint '{source}' tells {stored} classes apart, the model {num_classes}; other classes need "
                 "fine-tuning with a new head"

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from vidtldr.errors import UserError
-from vidtldr.models.checkpoint import StateDict, load_exactly, read_state_dict, strip_task_prefix
+from vidtldr.models.checkpoint import (
+    StateDict,
+    load_exactly,
+    named_in_errors,
+    one_line,
+    read_state_dict,
+    strip_task_prefix,
+)
 from vidtldr.models.vifi_clip.torchscript import is_torchscript, read_torchscript
 
 _TABLE = "text_encoder.token_embedding.weight"
@@ -79,7 +86,8 @@ def load_vifi_clip(model: nn.Module, path: str | Path, token_embedding: str | Pa
         UserError: A file cannot be read, an entry of file or model is unaccounted for, or the table of token embeddings
             is in no file or in both.
     """
-    state, unused = convert_vifi_clip(_read(path), str(path))
+    with named_in_errors(path):
+        state, unused = convert_vifi_clip(_read(path), str(path))
     if token_embedding is None and model.state_dict().keys() - state.keys() == {_TABLE}:
         raise UserError(
             f"checkpoint '{path}' holds no token embeddings (no ViFi-CLIP file does): give the original CLIP file that "
@@ -88,9 +96,14 @@ def load_vifi_clip(model: nn.Module, path: str | Path, token_embedding: str | Pa
     if token_embedding is not None:
         if _TABLE in state:
             raise UserError(f"checkpoint '{path}' holds its own token embeddings: leave token_embedding out")
-        donor, _ = convert_vifi_clip(_read(token_embedding), str(token_embedding))
+        with named_in_errors(token_embedding):
+            donor, _ = convert_vifi_clip(_read(token_embedding), str(token_embedding))
         if _TABLE not in donor:
             raise UserError(f"'{token_embedding}', given as token_embedding, holds no token embeddings")
+        # first by itself, so that what is wrong with it is said of its own file
+        load_exactly(
+            model.get_submodule(_TABLE.removesuffix(".weight")), {"weight": donor[_TABLE]}, str(token_embedding)
+        )
         state[_TABLE] = donor[_TABLE]
     load_exactly(model, state, str(path))
     return unused
@@ -133,8 +146,8 @@ def _read(path: str | Path) -> StateDict:
         return read_torchscript(path)
     except Exception as error:  # what damaged archives lead to is not one type
         raise UserError(
-            f"checkpoint '{path}' is a TorchScript archive whose tensors cannot be read without running it ({error}): "
-            "take CLIP as safetensors, or save its state_dict() with torch.save"
+            f"checkpoint '{path}' is a TorchScript archive whose tensors cannot be read without running it "
+            f"({one_line(error)}): take CLIP as safetensors, or save its state_dict() with torch.save"
         ) from error
 
 
