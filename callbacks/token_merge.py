@@ -1,8 +1,9 @@
-"""Token merging at test time, as a Lightning callback."""
+"""Token merging, as a Lightning callback: at test time, and while training if asked for."""
 
 from typing import Any, cast
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
 from vidtldr.merging import Method, apply, build_method, remove
@@ -11,19 +12,27 @@ from vidtldr.merging import Method, apply, build_method, remove
 class TokenMergeCallback(Callback):
     """Puts a method on the module's vision encoder while testing or validating, and takes it off afterwards.
 
-    Works on any LightningModule whose ``vision_encoder`` is a ViT made of timm blocks. Training runs unmerged.
+    Works on any LightningModule whose ``vision_encoder`` is a ViT made of timm blocks. Training runs unmerged unless
+    asked otherwise.
 
     Args:
         method: ``base``, ``tome``, ``vidtldr`` or a :class:`~vidtldr.merging.Method`.
         options: Options of the method, such as ``{"r": [600, 200, 100]}``.
+        training: Merge in the steps of a training too; gradients flow through the merged tokens.
 
     Raises:
         ValueError: The method or an option is unknown; when testing starts, that the module cannot be patched.
     """
 
-    def __init__(self, method: str | Method, options: dict[str, Any] | None = None) -> None:
+    def __init__(self, method: str | Method, options: dict[str, Any] | None = None, training: bool = False) -> None:
         super().__init__()
         self.method = method if isinstance(method, Method) else build_method(method, **(options or {}))
+        self.training = training
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Apply the method if training is to run with it."""
+        if self.training:
+            apply(_vision_encoder(pl_module), self.method)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Apply the method."""
@@ -33,8 +42,18 @@ class TokenMergeCallback(Callback):
         """Remove the method."""
         remove(_vision_encoder(pl_module))
 
-    on_validation_start = on_test_start
-    on_validation_end = on_test_end
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Apply the method."""
+        apply(_vision_encoder(pl_module), self.method)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove the method, unless a training goes on with it."""
+        if not (self.training and trainer.state.fn == TrainerFn.FITTING):
+            remove(_vision_encoder(pl_module))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove the method."""
+        remove(_vision_encoder(pl_module))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave no patched module behind."""

@@ -38,7 +38,7 @@ class TrainingProgressCallback(Callback):
         rate = (trainer.global_step - self._first_step) / (now - self._began)
         left = f", {clock((total - trainer.global_step) / rate)} left" if rate and total > 0 else ""
         where = f"epoch {trainer.current_epoch}, step {trainer.global_step} of {total}"
-        self._say(f"{where}: loss {float(outputs['loss']):.3f}, {rate:.2g} steps/s{left}")
+        self._say(trainer, f"{where}: loss {float(outputs['loss']):.3f}, {rate:.2g} steps/s{left}")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what came out."""
@@ -46,7 +46,9 @@ class TrainingProgressCallback(Callback):
             return
         metrics = {key: value for key, value in trainer.callback_metrics.items() if key.startswith("val_")}
         shown = ", ".join(f"{key} {float(value):.1f}" for key, value in metrics.items() if "dual" not in key)
-        self._say(f"epoch {trainer.current_epoch}, validation: {shown}")
+        self._say(trainer, f"epoch {trainer.current_epoch}, validation: {shown}")
 
-    def _say(self, line: str) -> None:
+    def _say(self, trainer: Trainer, line: str) -> None:
+        if not trainer.is_global_zero:
+            return
         print(line, file=self._stream or sys.stderr, flush=True)

@@ -47,10 +47,10 @@ def _loader() -> DataLoader:
     return DataLoader(TensorDataset(torch.randn(4, 3, 32, 32)), batch_size=2)
 
 
-def _trainer(callback: TokenMergeCallback) -> Trainer:
+def _trainer(callback: TokenMergeCallback, max_epochs: int = 1) -> Trainer:
     return Trainer(
         accelerator="cpu",
-        max_epochs=1,
+        max_epochs=max_epochs,
         callbacks=[callback],
         logger=False,
         enable_checkpointing=False,
@@ -71,6 +71,24 @@ def test_training_runs_unmerged_and_its_validation_merged() -> None:
     _trainer(TokenMergeCallback(ToMe([5]))).fit(module, _loader(), _loader())
     assert set(module.tokens["train"]) == {17}
     assert set(module.tokens["validation"]) == {12}
+    assert type(module.vision_encoder.blocks) is nn.Sequential
+
+
+def test_training_runs_merged_if_asked_to_before_and_after_a_validation() -> None:
+    module = _Classifier()
+    before = {name: value.clone() for name, value in module.vision_encoder.blocks.named_parameters()}
+    trainer = _trainer(TokenMergeCallback(ToMe([5]), training=True), max_epochs=2)
+    trainer.fit(module, _loader(), _loader())
+    assert module.tokens["train"] == [12] * 4
+    assert set(module.tokens["validation"]) == {12}
+    assert all(not torch.equal(before[name], value) for name, value in module.vision_encoder.blocks.named_parameters())
+    assert type(module.vision_encoder.blocks) is nn.Sequential
+
+
+def test_a_validation_of_its_own_leaves_no_trace_even_if_training_is_to_be_merged() -> None:
+    module = _Classifier()
+    _trainer(TokenMergeCallback(ToMe([5]), training=True)).validate(module, _loader(), verbose=False)
+    assert module.tokens["validation"] == [12, 12]
     assert type(module.vision_encoder.blocks) is nn.Sequential
 
 

@@ -11,7 +11,11 @@ from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from callbacks import TrainingProgressCallback
+from callbacks.exact_resume import ExactResumeCallback
+from datamodules.training_order import TooFewVideosError
 from datamodules.video import BrokenVideoError
+from vidtldr.atomic import remove_rests
+from vidtldr.checkpoint_io import SafeCheckpointIO
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
@@ -30,20 +34,27 @@ def main(argv: Sequence[str]) -> None:
     """
     cli = TrainCLI(argv)
     resume_from = cli.resume_from()
-    datamodule = cli.build_data("fit")
+    datamodule: Any = cli.build_data("fit")
+    datamodule.training_seed = cli.seed
     module: Any = cli.build_model()
     progress = sys.stderr.isatty()
     trainer = cli.new_trainer(
         cli.callbacks(module.monitor, bars=progress),
         logger=TensorBoardLogger(cli.output, name="", version="tensorboard", default_hp_metric=False),
         enable_progress_bar=progress,
+        use_distributed_sampler=False,  # the data know which process takes what
     )
-    cli.save_config(cli.output)
-    with user_errors(BrokenVideoError):
+    trainer.strategy.checkpoint_io = SafeCheckpointIO()
+    module.work_root = cli.output if trainer.num_nodes > 1 else None  # what nodes exchange while validating
+    if trainer.is_global_zero:
+        cli.save_config(cli.output)
+        remove_rests(cli.checkpoints)
+    with user_errors(BrokenVideoError, TooFewVideosError):
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume_from)
-    weights = cli.output / "weights.safetensors"
-    module.export_weights(cli.checkpoint_to_keep(trainer), weights)
-    print(f"weights in {weights}; checkpoints in {cli.checkpoints}; tensorboard --logdir {cli.output}")
+    if trainer.is_global_zero:
+        weights = cli.output / "weights.safetensors"
+        module.export_weights(cli.checkpoint_to_keep(trainer), weights)
+        print(f"weights in {weights}; checkpoints in {cli.checkpoints}; tensorboard --logdir {cli.output}")
 
 
 class TrainCLI(ProjectCLI):
@@ -54,6 +65,7 @@ class TrainCLI(ProjectCLI):
         super().__init__(argv, description=_DESCRIPTION, prog="train.py", trainer_defaults={"log_every_n_steps": 5})
         self.output = Path(self.config.output or Path("outputs") / self.config_name / "train")
         self.checkpoints = self.output / "checkpoints"
+        self.seed = int(self.config.seed_everything or 0)  # false seeds no weights, but the processes must agree
 
     def add_own_arguments(self, parser: LightningArgumentParser) -> None:
         """Add what a training has beside model, data and trainer."""
@@ -83,7 +95,7 @@ class TrainCLI(ProjectCLI):
             return None
         path = last if path == _LAST else Path(path)
         if not path.is_file():
-            raise UserError(f"no checkpoint to go on from: {path} does not exist")
+            raise UserError(f"no checkpoint to go on from: {path} does not exist; leave --ckpt_path out to begin")
         return str(path)
 
     def checkpoint_to_keep(self, trainer: Trainer) -> Path:
@@ -92,10 +104,11 @@ class TrainCLI(ProjectCLI):
         return Path(best) if best else self.checkpoints / f"{_LAST}.ckpt"
 
     def callbacks(self, monitor: str, *, bars: bool) -> list[Callback]:
-        """The best checkpoint by ``monitor`` where there is a validation, the last one; learning rate; progress."""
+        """The best checkpoint by ``monitor`` where there is a validation, the last one; seeds; what is shown."""
         validates = self.init_args("data").get("val_annotation") is not None
         best = ModelCheckpoint(self.checkpoints, "best", monitor=monitor, mode="max", enable_version_counter=False)
         # Apart from the best: Lightning's own `save_last` saves only when the best has changed.
         last = ModelCheckpoint(self.checkpoints, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
-        others = [last, LearningRateMonitor("step"), *([] if bars else [TrainingProgressCallback()])]
+        others = [LearningRateMonitor("step"), ExactResumeCallback(self.seed), last]
+        others += [] if bars else [TrainingProgressCallback()]
         return [best, *others] if validates else others
