@@ -47,7 +47,7 @@ class ProgressCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count the samples of a batch; go on to the next loader after the last."""
-        self._display.advance(_num_samples(batch))
+        self._display.advance(batch["items"])
         if batch_idx + 1 == trainer.num_test_batches[dataloader_idx]:
             self._display.end()
             if dataloader_idx + 1 < len(trainer.num_test_batches):
@@ -77,14 +77,13 @@ class ProgressCallback(Callback):
         loaders: Any = trainer.test_dataloaders
         loader = loaders[index] if isinstance(loaders, (list, tuple)) else loaders
         name = self._stages[index] if index < len(self._stages) else f"loader {index}"
-        self.on_stage_start(name, len(loader.dataset))
+        self.on_stage_start(name, _num_items(loader))
 
 
-def _num_samples(batch: Any) -> int:
-    """Samples of a batch as the data set counts them: broken videos were samples too."""
-    if "clips" in batch:  # several of one index are views of one video
-        return len(batch["index"].unique()) + len(batch.get("broken", ()))
-    return len(batch["texts"])
+def _num_items(loader: Any) -> int:
+    """What a loader will bring, which is this process's share where its batches are listed."""
+    batches = getattr(loader, "batches", getattr(loader, "batch_sampler", None))
+    return sum(map(len, batches)) if isinstance(batches, list) else len(loader.dataset)
 
 
 class _Display(Protocol):

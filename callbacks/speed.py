@@ -3,7 +3,8 @@
 import resource
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class Speed:
         peak_memory_bytes: See ``peak_memory_of``.
         peak_memory_of: What the peak is one of.
         seconds: The whole evaluation: encoding, re-ranking, start of the workers.
+        input_seconds: How long of that the model waited for decoded clips.
+        kept_videos: Videos that had been decoded before, for another method.
     """
 
     encoder_clips_per_second: float | None
@@ -35,6 +38,22 @@ class Speed:
     peak_memory_bytes: int
     peak_memory_of: str
     seconds: float
+    input_seconds: float = 0.0
+    kept_videos: int = 0
+
+    def with_others(self, others: Sequence["Speed"]) -> "Speed":
+        """The speed of several processes at work together: clips add up, the longest and the largest count."""
+        every = (self, *others)
+        return replace(
+            self,
+            encoder_clips_per_second=_sum(speed.encoder_clips_per_second for speed in every),
+            end_to_end_clips_per_second=_sum(speed.end_to_end_clips_per_second for speed in every),
+            clips_measured=sum(speed.clips_measured for speed in every),
+            peak_memory_bytes=max(speed.peak_memory_bytes for speed in every),
+            seconds=max(speed.seconds for speed in every),
+            input_seconds=max(speed.input_seconds for speed in every),
+            kept_videos=sum(speed.kept_videos for speed in every),
+        )
 
 
 class SpeedCallback(Callback):
@@ -54,6 +73,7 @@ class SpeedCallback(Callback):
         self.speed = None
         self._clock = _ClipClock(start=time.perf_counter())
         self._memory = PeakMemory(trainer.strategy.root_device)
+        self._kept_videos = getattr(getattr(trainer, "datamodule", None), "num_kept_clips", 0)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -88,7 +108,19 @@ class SpeedCallback(Callback):
             peak_memory_bytes=peak_memory_bytes,
             peak_memory_of=peak_memory_of,
             seconds=time.perf_counter() - self._clock.start,
+            input_seconds=sum(getattr(loader, "waited_seconds", 0.0) for loader in _loaders(trainer)),
+            kept_videos=self._kept_videos,
         )
+
+
+def _loaders(trainer: Trainer) -> Sequence[Any]:
+    loaders: Any = getattr(trainer, "test_dataloaders", None) or ()
+    return loaders if isinstance(loaders, (list, tuple)) else (loaders,)
+
+
+def _sum(rates: Iterable[float | None]) -> float | None:
+    measured = [rate for rate in rates if rate is not None]
+    return sum(measured) if measured else None
 
 
 @dataclass

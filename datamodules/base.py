@@ -1,19 +1,27 @@
 """What all video datasets share: where files lie, what is missing or broken, and how batches are loaded."""
 
+import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
+import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from .datasets import ClipDataset, clip_loader, collate_clips
+from .clip_cache import KeptClips
+from .datasets import ClipDataset, RandomClipDataset, collate_clips, training_loader
 from .files import VideoFiles
+from .guarded_loader import GuardedLoader
 from .question_records import QuestionRecords
 from .records import RecognitionRecords, RetrievalRecords
+from .shares import Share
+from .training_order import EpochOrder
 from .video import BrokenVideoError
 
 logger = logging.getLogger(__name__)
@@ -65,7 +73,10 @@ class VideoDataModule(LightningDataModule):
         train_annotation: Annotation for training, as annotation.
         crop_scale: Smallest and largest share of the frame area that a random crop keeps in training.
         cache_training_clips: Decode each training video once and keep the frames of several clips in a temporary file.
-        decode_timeout: Seconds that a batch of videos may take to decode before the run stops; 0 waits for ever.
+        decode_timeout: Seconds that a video may take to decode; one that takes longer twice counts as broken. 0 waits
+            for ever.
+        kept_clips_gb: Where several methods are compared, disk space for decoded clips, so that only the first method
+            decodes them; what does not fit is decoded for each. 0 keeps none.
     """
 
     annotation_names: ClassVar[tuple[str, ...]] = ()
@@ -93,7 +104,8 @@ class VideoDataModule(LightningDataModule):
         train_annotation: str | None = None,
         crop_scale: tuple[float, float] = (0.5, 1.0),
         cache_training_clips: bool = False,
-        decode_timeout: float = 300.0,
+        decode_timeout: float = 120.0,
+        kept_clips_gb: float = 16.0,
     ):
         super().__init__()
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
@@ -101,8 +113,13 @@ class VideoDataModule(LightningDataModule):
             raise ValueError(f"missing={missing!r} must be 'error' or 'skip'")
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise ValueError(f"crop_scale={tuple(crop_scale)} must be two rising shares in (0, 1]")
-        if num_workers < 0 or decode_timeout < 0:
-            raise ValueError(f"num_workers={num_workers} and decode_timeout={decode_timeout} must not be negative")
+        for name, value in (
+            ("num_workers", num_workers),
+            ("decode_timeout", decode_timeout),
+            ("kept_clips_gb", kept_clips_gb),
+        ):
+            if value < 0:
+                raise ValueError(f"{name}={value} must not be negative")
         self.root = Path(root).expanduser()
         self.annotation, self.val_annotation, self.train_annotation = annotation, val_annotation, train_annotation
         self.video_dir = video_dir
@@ -113,11 +130,19 @@ class VideoDataModule(LightningDataModule):
 
         self.cache_training_clips = cache_training_clips
         self._cache_folder: tempfile.TemporaryDirectory | None = None
+        self.training_seed = 0
+        """Of the order of training videos and of what is random about each; the same in each process."""
+        self.passes = 1
+        """How often a test will be run; with several, decoded clips are kept."""
+        self.finished: Mapping[int, Collection[int]] = {}
+        """First positions of batches that an earlier run has done, by loader: a test leaves them out."""
+        self._kept_clips = KeptClips(kept_clips_gb * 1e9)
         self.coverage = Coverage()
         self._galleries: list[list[str]] = []  # names of the videos that each loader of videos brings
         self._paths: list[list[Path]] = []  # their files
         self._files: VideoFiles | None = None
         self._broken: dict[tuple[int, int], str] = {}  # (loader, position) -> name
+        self._known_broken: dict[Path, str] = {}  # of all passes: a decode that fails once is not tried again
 
     @property
     def num_clips(self) -> int:
@@ -143,18 +168,41 @@ class VideoDataModule(LightningDataModule):
             if self.trainer is not None and self.trainer.training:
                 logger.warning("left out of training: %s", reason)
             else:
-                self._count_broken(dataloader_idx, position, reason)
+                self.count_broken(dataloader_idx, position, reason)
         return batch
+
+    def count_broken(self, loader: int, position: int, reason: str) -> None:
+        """Count a video as left out; one that was counted before is not counted again.
+
+        Args:
+            loader: Which loader of the test.
+            position: Of the video in that loader's data set.
+            reason: One sentence that names the file.
+        """
+        if (loader, position) not in self._broken:
+            logger.warning("left out of the evaluation: %s", reason)
+            self._broken[loader, position] = self._galleries[loader][position]
+            self._known_broken[self._paths[loader][position]] = reason
+            self.coverage.broken = [self._broken[place] for place in sorted(self._broken)]
+
+    def fingerprint(self) -> str:
+        """Digest of what a test will read, once it is set up: annotations; size and time of each video."""
+        digest = hashlib.sha256()
+        for name in ("records", "answers", "class_names"):
+            digest.update(repr(getattr(self, name, None)).encode())
+        for path in chain.from_iterable(self._paths):
+            stat = path.stat()
+            digest.update(f"{path}\0{stat.st_size} {stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    @property
+    def num_kept_clips(self) -> int:
+        """Videos that later passes of this process need not decode."""
+        return self._kept_clips.num_kept
 
     def video_aliases(self, stem: str) -> Iterable[str]:
         """Other names, without suffix, under which a video may lie on disk."""
         return ()
-
-    def _count_broken(self, loader: int, position: int, reason: str) -> None:
-        if (loader, position) not in self._broken:
-            logger.warning("left out of the evaluation: %s", reason)
-            self._broken[loader, position] = self._galleries[loader][position]
-            self.coverage.broken = [self._broken[place] for place in sorted(self._broken)]
 
     def _set_up_evaluation(self, galleries: Sequence[Records]) -> list[Records]:
         """Find the videos of each loader and count afresh; returns the records whose videos have a file."""
@@ -241,23 +289,56 @@ class VideoDataModule(LightningDataModule):
         self._cache_folder = tempfile.TemporaryDirectory(prefix="vidtldr-clips-")  # removed with this object
         return Path(self._cache_folder.name)
 
+    def _train_loader(
+        self, dataset: RandomClipDataset, collate: Callable[..., dict[str, Any]] = collate_clips
+    ) -> DataLoader:
+        rank, world_size = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        order = EpochOrder(
+            len(dataset), batch_size=self.batch_size, seed=self.training_seed, rank=rank, world_size=world_size
+        )
+        return training_loader(
+            dataset,
+            order,
+            batch_size=self.batch_size,
+            num_workers=min(self.num_workers, len(dataset)),
+            timeout=self.decode_timeout,
+            collate=partial(collate, clip_shape=self._clip_shape),
+        )
+
     def _clip_loader(
         self,
         dataset: ClipDataset,
         *,
-        training: bool = False,
+        loader: int = 0,
         collate: Callable[..., dict[str, Any]] = collate_clips,
-        views: int = 1,
-    ) -> DataLoader:
-        return clip_loader(
+        views: int | None = None,
+    ) -> GuardedLoader:
+        """A loader of this process's share of a gallery; ``views`` of each video where its item holds several."""
+        batches = self._share(loader).of(len(dataset), max(1, self.batch_size // (views or 1)))
+        if self.passes > 1:
+            shape = self._clip_shape if views is None else (views, *self._clip_shape)
+            dataset.kept = self._kept_clips.of(loader, self._paths[loader], list(chain.from_iterable(batches)), shape)
+        known = enumerate(self._known_broken.get(path) for path in self._paths[loader])
+        return GuardedLoader(
             dataset,
-            batch_size=max(1, self.batch_size // views),
+            batches,
             num_workers=min(self.num_workers, len(dataset)),
-            clip_shape=(self.num_frames, 3, self.image_size, self.image_size),
+            collate_fn=partial(collate, clip_shape=self._clip_shape),
             timeout=self.decode_timeout,
-            training=training,
-            collate=collate,
+            pin_memory=torch.cuda.is_available(),
+            broken={position: reason for position, reason in known if reason is not None},
         )
+
+    def _share(self, loader: int) -> Share:
+        """Of the batches of a loader, what this process takes."""
+        if self.trainer is None:
+            return Share()
+        finished = self.finished.get(loader, ()) if self.trainer.testing else ()
+        return Share(self.trainer.global_rank, self.trainer.world_size, finished)
+
+    @property
+    def _clip_shape(self) -> tuple[int, int, int, int]:
+        return self.num_frames, 3, self.image_size, self.image_size
 
 
 def check_positive(**counts: int | None) -> None:

@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from torch.utils.data import DataLoader
-
 from .base import ANNOTATION_FOLDERS, check_positive
 from .class_files import read_label_csv
+from .guarded_loader import GuardedLoader
 from .recognition import LabelledDataModule
 from .recognition_lists import read_class_list
 from .records import RecognitionRecords
@@ -84,15 +83,15 @@ class BaseToNovelDataModule(LabelledDataModule):
         elif stage == "validate" or self.val_annotation:
             self._set_up_halves({"base": read_class_list(self._given("val_annotation"), self.class_names["base"])})
 
-    def test_dataloader(self) -> list[DataLoader]:
+    def test_dataloader(self) -> list[GuardedLoader]:
         """Loaders of the base and of the novel half."""
         return self._loaders()
 
-    def val_dataloader(self) -> list[DataLoader]:
+    def val_dataloader(self) -> list[GuardedLoader]:
         """A loader of the validation list; none if there is no such list."""
         return self._loaders() if self.val_annotation else []
 
-    def _loaders(self) -> list[DataLoader]:
+    def _loaders(self) -> list[GuardedLoader]:
         if not self.records:
             raise RuntimeError("setup has not run")
         sample = partial(_single_view, num_frames=self.num_frames)

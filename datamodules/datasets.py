@@ -1,9 +1,10 @@
 """Map-style datasets of clips and texts, and how their items become batches."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from torch.utils.data import DataLoader, Dataset
 from .clip_cache import ClipCache
 from .records import RetrievalRecords
 from .sampling import middle_frames
+from .shares import batch_facts
 from .text import pre_text
 from .training_frames import RandomFrames, SegmentFrames
+from .training_order import DrawnDataset, EpochOrder
 from .transforms import random_mirror, random_resized_crop, resize_frames
 from .video import BrokenVideoError, FrameSampler, read_clip
 
@@ -43,6 +46,11 @@ class ClipDataset(Dataset):
         max_seconds: Look at no more than this much of each video, from its beginning; None is all of it.
     """
 
+    kept: ClipCache | None = None
+    """Clips of earlier passes over the videos, where there are several."""
+    broken: Mapping[int, str] = MappingProxyType({})
+    """Videos that are not to be opened, by their position, and why."""
+
     def __init__(self, paths: Sequence[Path], num_frames: int, image_size: int, max_seconds: float | None = None):
         self.paths = list(paths)
         self.image_size = image_size
@@ -53,11 +61,17 @@ class ClipDataset(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Item:
+        if index in self.broken:
+            return Item(index, clip=None, broken=self.broken[index])
         try:
-            frames = self.read(index)
+            clip = self.clip(index) if self.kept is None else self.kept.get(index, lambda: self.clip(index))
         except BrokenVideoError as error:
             return Item(index, clip=None, broken=str(error))
-        return Item(index, self.transform(frames))
+        return Item(index, clip)
+
+    def clip(self, index: int) -> Tensor:
+        """Decode and transform a video."""
+        return self.transform(self.read(index))
 
     def read(self, index: int) -> Tensor:
         """The frames of a clip, ``[t, c, h, w]`` uint8 of any size."""
@@ -71,8 +85,10 @@ class ClipDataset(Dataset):
         return read_clip(self.paths[index], sample, self.max_seconds)
 
 
-class RandomClipDataset(ClipDataset):
+class RandomClipDataset(DrawnDataset, ClipDataset):
     """Videos as clips for training: frames and crop are chosen anew each time with torch's own generator.
+
+    A loader with an :class:`~datamodules.training_order.EpochOrder` seeds it for each of them.
 
     Args:
         paths: File of each video.
@@ -100,7 +116,7 @@ class RandomClipDataset(ClipDataset):
         self.mirror = mirror
         self.cache: ClipCache | None = None
         if cache_dir is not None:
-            self.cache = ClipCache(cache_dir, len(self.paths), (frames.num_kept, 3, image_size, image_size))
+            self.cache = ClipCache(cache_dir, range(len(self.paths)), (frames.num_kept, 3, image_size, image_size))
 
     def read(self, index: int) -> Tensor:
         """Frames chosen at random, ``[t, c, h, w]`` uint8."""
@@ -172,7 +188,8 @@ def collate_clips(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[st
 
     Returns:
         ``clips`` ``[b, t, c, h, w]`` uint8 and ``index`` ``[b]`` int64 of the readable videos, ``broken`` a list of
-        (index, reason); of items that have them also ``texts``, one for each clip, and ``label`` ``[b]`` int64.
+        (index, reason), ``first`` and ``items`` as of :func:`~datamodules.shares.batch_facts`; of items that have them
+        also ``texts``, one for each clip, and ``label`` ``[b]`` int64.
     """
     read = [item for item in items if item.clip is not None]
     clips = [item.clip for item in items if item.clip is not None]
@@ -180,10 +197,11 @@ def collate_clips(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[st
         "clips": torch.stack(clips) if clips else torch.empty(0, *clip_shape, dtype=torch.uint8),
         "index": torch.tensor([item.index for item in read], dtype=torch.int64),
         "broken": broken_of(items),
+        **batch_facts(items),
     }
-    if items[0].text is not None:
+    if items and items[0].text is not None:
         batch["texts"] = [item.text for item in read]
-    if items[0].label is not None:
+    if items and items[0].label is not None:
         batch["label"] = torch.tensor([item.label for item in read], dtype=torch.int64)
     return batch
 
@@ -194,12 +212,16 @@ def broken_of(items: Sequence[Item]) -> list[tuple[int, str | None]]:
 
 
 def collate_texts(items: Sequence[tuple[int, str, list[int]]]) -> dict[str, Any]:
-    """Texts as lists, and their positions ``index`` ``[b]`` int64."""
-    indices, texts, videos = zip(*items, strict=True)
-    return {"texts": list(texts), "index": torch.tensor(indices, dtype=torch.int64), "videos": list(videos)}
+    """Texts as lists, their positions ``index`` ``[b]`` int64, and :func:`~datamodules.shares.batch_facts`."""
+    return {
+        "texts": [text for _, text, _ in items],
+        "index": torch.tensor([index for index, _, _ in items], dtype=torch.int64),
+        "videos": [videos for _, _, videos in items],
+        **batch_facts(items),
+    }
 
 
-class ClipLoader(DataLoader):
+class TrainingLoader(DataLoader):
     """A loader that says what to do when a worker does not answer in time."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # the base class promises a private type
@@ -219,27 +241,26 @@ class ClipLoader(DataLoader):
             yield batch
 
 
-def clip_loader(
-    dataset: ClipDataset,
+def training_loader(
+    dataset: RandomClipDataset,
+    order: EpochOrder,
     *,
     batch_size: int,
     num_workers: int,
-    clip_shape: tuple[int, ...],
     timeout: float,
-    training: bool = False,
-    collate: Callable[..., dict[str, Any]] = collate_clips,
+    collate: Callable[..., dict[str, Any]],
 ) -> DataLoader:
-    """A loader of video batches, pinned where there is a GPU, its workers kept alive between epochs."""
+    """A loader of full batches in this order, pinned where there is a GPU, its workers kept alive between epochs."""
     workers: dict[str, Any] = (
         {"persistent_workers": True, "prefetch_factor": 2, "timeout": timeout} if num_workers else {}
     )
-    return ClipLoader(
+    return TrainingLoader(
         dataset,
         batch_size=batch_size,
-        shuffle=training,
-        drop_last=training,
+        sampler=order,
+        drop_last=True,
         num_workers=num_workers,
-        collate_fn=partial(collate, clip_shape=clip_shape),
+        collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
         **workers,
     )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch.utils.data import DataLoader
 
 from .base import VideoDataModule, check_positive
+from .guarded_loader import GuardedLoader
 from .question_datasets import QuestionDataset, TrainingQuestionDataset, collate_questions
 from .question_files import read_answer_list, read_questions
 from .question_records import QuestionRecords, most_frequent_answers
@@ -88,13 +89,13 @@ class QuestionAnsweringDataModule(VideoDataModule):
         """Batches of random clips with some questions each, shuffled."""
         if self._train_set is None:
             raise RuntimeError('setup("fit") has not run')
-        return self._clip_loader(self._train_set, training=True, collate=collate_questions)
+        return self._train_loader(self._train_set, collate_questions)
 
-    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+    def val_dataloader(self) -> GuardedLoader | list[GuardedLoader]:
         """As in a test, of the validation annotation; no loader if there is none."""
         return self.test_dataloader() if self.val_annotation else []
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> GuardedLoader:
         """Batches of clips with all questions about each."""
         questions = self._evaluated().questions
         dataset = QuestionDataset(self._paths[0], questions, self.num_frames, self.image_size)

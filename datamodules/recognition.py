@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from torch.utils.data import DataLoader
 
 from .base import VideoDataModule, check_positive
+from .guarded_loader import GuardedLoader
 from .recognition_lists import read_recognition_list
 from .records import RecognitionRecords
 from .sampling import dense_views, interleaved_views, segment_centres
@@ -52,7 +53,7 @@ class LabelledDataModule(VideoDataModule):
         """Batches of random clips with the class of each, shuffled."""
         if self._train_set is None:
             raise RuntimeError('setup("fit") has not run')
-        return self._clip_loader(self._train_set, training=True)
+        return self._train_loader(self._train_set)
 
     def _training_set(self, records: RecognitionRecords, frames: RandomFrames) -> LabelledClipDataset:
         if self.limit is not None:
@@ -69,10 +70,10 @@ class LabelledDataModule(VideoDataModule):
         )
 
     def _view_loader(
-        self, gallery: int, records: RecognitionRecords, *, sample: ViewSampler, crop: Cropper, views: int
-    ) -> DataLoader:
-        dataset = ViewDataset(self._paths[gallery], records.labels, sample, crop)
-        return self._clip_loader(dataset, collate=collate_views, views=views)
+        self, loader: int, records: RecognitionRecords, *, sample: ViewSampler, crop: Cropper, views: int
+    ) -> GuardedLoader:
+        dataset = ViewDataset(self._paths[loader], records.labels, sample, crop)
+        return self._clip_loader(dataset, loader=loader, collate=collate_views, views=views)
 
     def _class_folders(self) -> list[Path]:
         return [self.root / folder for folder in self.annotation_folders]
@@ -140,7 +141,7 @@ class RecognitionDataModule(LabelledDataModule):
         elif stage == "validate" or self.val_annotation:
             (self.records,) = self._set_up_evaluation([self._read(self._given("val_annotation"))])
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> GuardedLoader:
         """Batches of views, all views of a video in one batch."""
         sample = partial(interleaved_views, num_frames=self.num_frames, num_segments=self.num_segments)
         if self.stride is not None:
@@ -149,13 +150,13 @@ class RecognitionDataModule(LabelledDataModule):
             )
         return self._loader(sample, self.num_segments, self.num_crops)
 
-    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+    def val_dataloader(self) -> GuardedLoader | list[GuardedLoader]:
         """Batches of one view of each video, its centre; no loader if there is no validation annotation."""
         if not self.val_annotation:
             return []
         return self._loader(partial(_centre_view, num_frames=self.num_frames, stride=self.stride), 1, 1)
 
-    def _loader(self, sample: ViewSampler, num_segments: int, num_crops: int) -> DataLoader:
+    def _loader(self, sample: ViewSampler, num_segments: int, num_crops: int) -> GuardedLoader:
         if self.records is None:
             raise RuntimeError("setup has not run")
         crop = partial(crops_along_long_side, size=self.image_size, num_crops=num_crops)

@@ -1,6 +1,7 @@
 """Text-video retrieval data: annotation and video folder in, batches of clips and texts out."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -80,13 +81,13 @@ class RetrievalDataModule(VideoDataModule):
         """Batches of clips, one caption each and the identity of their videos, shuffled."""
         if self._train_set is None:
             raise RuntimeError('setup("fit") has not run')
-        return self._clip_loader(self._train_set, training=True)
+        return self._train_loader(self._train_set)
 
-    def val_dataloader(self) -> list[DataLoader]:
+    def val_dataloader(self) -> list[Iterable[dict[str, Any]]]:
         """Loaders of the videos and of the texts of the validation annotation; none if there is no such annotation."""
         return self._gallery_loaders() if self.val_annotation else []
 
-    def test_dataloader(self) -> list[DataLoader]:
+    def test_dataloader(self) -> list[Iterable[dict[str, Any]]]:
         """Loaders of the videos and of the texts."""
         return self._gallery_loaders()
 
@@ -120,10 +121,11 @@ class RetrievalDataModule(VideoDataModule):
             raise RuntimeError("setup has not run")
         return self.records
 
-    def _gallery_loaders(self) -> list[DataLoader]:
+    def _gallery_loaders(self) -> list[Iterable[dict[str, Any]]]:
         texts = TextDataset(self._evaluated())
         clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds)
-        return [self._clip_loader(clips), DataLoader(texts, self.text_batch_size, collate_fn=collate_texts)]
+        text_batches = self._share(loader=1).of(len(texts), self.text_batch_size)
+        return [self._clip_loader(clips), DataLoader(texts, batch_sampler=text_batches, collate_fn=collate_texts)]
 
 
 def _warn_of_another_number(annotation: Path, kind: str, found: int, published: int | tuple[int, ...] | None) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .datasets import ClipDataset, Item, RandomClipDataset, broken_of
+from .shares import batch_facts
 from .training_frames import RandomFrames
 from .transforms import crops_along_long_side
 from .video import read_clip
@@ -93,7 +94,7 @@ def collate_views(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[st
 
     Returns:
         For each view of the readable videos ``clips`` ``[b, t, c, h, w]`` uint8 and ``index``, ``view`` and ``label``
-        ``[b]`` int64; ``broken`` as of :func:`~datamodules.datasets.collate_clips`.
+        ``[b]`` int64; the rest as of :func:`~datamodules.datasets.collate_clips`.
     """
     read = [(item, item.clip) for item in items if item.clip is not None]
     counts = torch.tensor([len(clip) for _, clip in read], dtype=torch.int64)
@@ -104,4 +105,5 @@ def collate_views(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[st
         "view": torch.cat([torch.arange(count) for count in counts.tolist()] or [counts]),
         "label": torch.tensor([item.label for item, _ in read], dtype=torch.int64).repeat_interleave(counts),
         "broken": broken_of(items),
+        **batch_facts(items),
     }

@@ -140,7 +140,8 @@ def test_only_the_first_missing_names_are_listed():
 def test_timing_is_shown_with_device_precision_batch_size_and_decoding():
     notes = dict(facts(record(*THREE)))
     assert notes["computed"] == "NVIDIA H100, precision 16-mixed, batch size 8"
-    assert "with decoding (2 workers)" in notes["clips/s"]
+    assert "with decoding" in notes["clips/s"]
+    assert "2 workers" in notes["input"]
 
 
 def test_a_precision_that_the_device_lacks_is_named():

@@ -1,12 +1,13 @@
 """The table of a run, in the paper's form: for a terminal, and as Markdown for TensorBoard and pipes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vidtldr.bootstrap import DRAWS, LEVEL, Interval
 from vidtldr.results import MethodResult, RunRecord
 from vidtldr.tables import Block, draw, markdown_block
 
@@ -14,6 +15,7 @@ WIDTH = 120  # columns that the table fits into
 _WIDE = 110  # with fewer, numbers would be broken over two lines
 _FIRST_NAMES = 5
 _NONE = "-"
+_SLOW_INPUT = 0.5  # share of the time spent waiting for clips from which on decoding is called the bottleneck
 
 
 def print_report(record: RunRecord, console: Console) -> None:
@@ -61,7 +63,8 @@ def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
         for key, heading in scores.columns.items():
             columns[heading] = [f"{result.metrics[key]:.1f}" for result in results]
         if base:
-            columns["Δ base"] = [_difference(result, base, scores.compared) for result in results]
+            intervals = record.intervals if headline else {}
+            columns["Δ base"] = [_difference(result, base, scores.compared, intervals) for result in results]
         if not whole:
             columns["videos"] = [str(result.evaluated) for result in results]
         if headline and not narrow:
@@ -82,13 +85,15 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
     return [
         *lines,
         ("scores", record.score_note),
+        *_uncertainty(record),
         ("protocol", _protocol(record)),
         ("computed", _computed(record)),
         ("clips/s", _timing(record)),
+        ("input", _input(record)),
         ("memory", "peak of " + "; ".join(dict.fromkeys(result.speed.peak_memory_of for result in record.results))),
         ("checkpoint", _checkpoint(record)),
         ("versions", ", ".join(f"{name} {version or 'missing'}" for name, version in record.versions.items())),
-        ("results", str(record.results_path)),
+        ("results", f"{record.results_path}, for each sample {record.samples_path.name}"),
         ("tensorboard", f"tensorboard --logdir {record.tensorboard_dir}"),
     ]
 
@@ -122,20 +127,29 @@ def _gflops_digits(gflops: float) -> str:
     return f"{gflops:.1f}" if gflops >= 10 else f"{gflops:.3g}"
 
 
-def _difference(result: MethodResult, base: MethodResult, key: str) -> str:
+def _difference(result: MethodResult, base: MethodResult, key: str, intervals: Mapping[str, Interval]) -> str:
     if result is base:
         return _NONE
-    # Rounded first, so that the difference never shows as -0.0.
-    return f"{round(result.metrics[key] - base.metrics[key], 1) + 0.0:+.1f}"
+    difference = _signed(result.metrics[key] - base.metrics[key])
+    if interval := intervals.get(result.name):
+        return f"{difference} [{_signed(interval.low)}, {_signed(interval.high)}]"
+    return difference
+
+
+def _signed(points: float) -> str:
+    return f"{round(points, 1) + 0.0:+.1f}"  # rounded first, so that it never shows as -0.0
 
 
 def _speed_columns(results: Iterable[MethodResult]) -> dict[str, list[str]]:
     results = list(results)
-    return {
-        "encoder clips/s": [_rate(result.speed.encoder_clips_per_second) for result in results],
-        "end-to-end clips/s": [_rate(result.speed.end_to_end_clips_per_second) for result in results],
-        "peak memory": [_bytes(result.speed.peak_memory_bytes) for result in results],
-    }
+    columns = {"encoder clips/s": [_rate(result.speed.encoder_clips_per_second) for result in results]}
+    if not _kept(results):  # else only the first method decodes, and this would not compare
+        columns["end-to-end clips/s"] = [_rate(result.speed.end_to_end_clips_per_second) for result in results]
+    return columns | {"peak memory": [_bytes(result.speed.peak_memory_bytes) for result in results]}
+
+
+def _kept(results: Iterable[MethodResult]) -> bool:
+    return any(result.speed.kept_videos for result in results)
 
 
 def _rate(per_second: float | None) -> str:
@@ -158,6 +172,13 @@ def _evaluated(record: RunRecord) -> str:
         counts = "".join(f", {number:,} {name}" for name, number in result.evaluated.counts.items())
         said.append(f"{result.evaluated} videos{counts}")
     return " / ".join(dict.fromkeys(said))
+
+
+def _uncertainty(record: RunRecord) -> list[tuple[str, str]]:
+    if not record.intervals:
+        return []
+    told = f"difference of {record.score_tables[0].compared} to base [{100 * LEVEL:.0f} % confidence interval]"
+    return [("Δ base", f"{told}: paired bootstrap over videos, {DRAWS:,} draws")]
 
 
 def _first(names: list[str]) -> str:
@@ -187,12 +208,26 @@ def _computed(record: RunRecord) -> str:
 
 
 def _timing(record: RunRecord) -> str:
-    workers = record.setting("data", "num_workers")
+    told = ["encoder = test step, without decoding"]
+    if not _kept(record.results):
+        told.append("end-to-end = by the clock, with decoding")
     clips = ", ".join(dict.fromkeys(str(result.speed.clips_measured) for result in record.results))
-    return (
-        f"encoder = test step, without decoding; end-to-end = by the clock, with decoding ({workers} workers); "
-        f"{clips} clips measured, after a first batch as warm-up where there are more"
+    told.append(f"{clips} clips measured, after a first batch as warm-up where there are more")
+    return "; ".join(told)
+
+
+def _input(record: RunRecord) -> str:
+    """How long each method waited for clips, and what that means."""
+    waits = ", ".join(
+        f"{result.name} {result.speed.input_seconds:.1f} of {result.speed.seconds:.1f} s" for result in record.results
     )
+    told = [f"waited for clips: {waits}", f"{record.setting('data', 'num_workers')} workers"]
+    if kept := max((result.speed.kept_videos for result in record.results), default=0):
+        told.append(f"each clip decoded once, {kept:,} videos kept for the later methods")
+    slow = [result.name for result in record.results if result.speed.input_seconds > _SLOW_INPUT * result.speed.seconds]
+    if slow:
+        told.append(f"decoding is the bottleneck of {', '.join(slow)}: try more --data.num_workers")
+    return "; ".join(told)
 
 
 def _checkpoint(record: RunRecord) -> str:

@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -15,10 +13,12 @@ import torch
 
 import vidtldr
 from callbacks.speed import Speed
-from vidtldr.merging import Method
+from vidtldr.atomic import write_atomically
+from vidtldr.bootstrap import Interval
+from vidtldr.merging import Method, build_method
 from vidtldr.scores import ScoreTable
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _PACKAGES = ("torch", "lightning", "timm", "torchmetrics", "decord")
 
 
@@ -92,6 +92,7 @@ class RunRecord:
         started: Date and time, ISO 8601.
         run_dir: Where results lie.
         results: One for each method that has finished, in order.
+        intervals: By the name of a method, how far its compared score is from base's.
         finished: Whether all have.
     """
 
@@ -107,6 +108,7 @@ class RunRecord:
     score_tables: tuple[ScoreTable, ...]
     score_note: str
     results: list[MethodResult] = field(default_factory=list)
+    intervals: dict[str, Interval] = field(default_factory=dict)
     finished: bool = False
     versions: dict[str, str | None] = field(default_factory=lambda: versions())
 
@@ -124,6 +126,11 @@ class RunRecord:
         """The JSON file."""
         return self.run_dir / "results.json"
 
+    @property
+    def samples_path(self) -> Path:
+        """What each method made of each sample."""
+        return self.run_dir / "samples.jsonl"
+
     def to_dict(self) -> dict[str, Any]:
         """The content of ``results.json``: plain values, numbers that are not finite as None."""
         checkpoint = {"path": self.checkpoint, "sha256": self.checkpoint_sha256} if self.checkpoint else None
@@ -139,18 +146,47 @@ class RunRecord:
             "precision_asked": self.precision_asked,
             "batch_size": self.setting("data", "batch_size"),
             "seed": self.config.get("seed_everything"),
-            "methods": {result.name: _result_dict(result) for result in self.results},
+            "methods": {result.name: _result_dict(result) | self._difference(result) for result in self.results},
             "config": self.config,
         }
         return _plain(record)
 
+    def _difference(self, result: MethodResult) -> dict[str, Any]:
+        if result.name not in self.intervals:
+            return {}
+        return {"difference_to_base": {"score": self.score_tables[0].compared, **asdict(self.intervals[result.name])}}
+
     def write(self) -> None:
         """Write ``results.json``; a reader never sees half a file."""
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
-        with tempfile.NamedTemporaryFile("w", dir=self.run_dir, delete=False, encoding="utf-8") as file:
-            file.write(text + "\n")
-        os.chmod(file.name, 0o644)  # a temporary file is private, a result is not
-        os.replace(file.name, self.results_path)
+        write_atomically(self.results_path, text + "\n")
+
+
+def result_to_json(result: MethodResult) -> dict[str, Any]:
+    """All of a result, for :func:`result_from_json`."""
+    return {
+        "name": result.name,
+        "rule": result.method.name,
+        "options": result.options,
+        "gflops": result.gflops,
+        "metrics": dict(result.metrics),
+        "speed": asdict(result.speed),
+        "evaluated": asdict(result.evaluated),
+    }
+
+
+def result_from_json(content: Mapping[str, Any]) -> MethodResult:
+    """The result that :func:`result_to_json` was given."""
+    evaluated = content["evaluated"]
+    names = {key: tuple(evaluated[key]) for key in ("missing", "broken")}
+    return MethodResult(
+        name=content["name"],
+        method=build_method(content["rule"], **content["options"]),
+        gflops=content["gflops"],
+        metrics=content["metrics"],
+        speed=Speed(**content["speed"]),
+        evaluated=Evaluated(**(evaluated | names)),
+    )
 
 
 def versions() -> dict[str, str | None]:

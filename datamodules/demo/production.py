@@ -4,6 +4,7 @@ Every file appears complete or not at all, the lists of a split come last, and a
 generator made the videos.
 """
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -102,8 +104,7 @@ def ensure(
 ) -> None:
     """Make sure that a generated set lies complete under ``root``; generate what is missing.
 
-    Call it from one process at a time, as Lightning calls ``prepare_data``: two that start from an empty folder at once
-    may take each other's files for leftovers.
+    Several processes may call it at once: one generates, the others wait.
 
     Args:
         videos: The set.
@@ -128,7 +129,9 @@ def ensure(
         if is_complete(videos, root, name, count):
             continue
         try:
-            _generate_split(videos, root, name, count, processes)
+            with _alone_in(root):
+                if not is_complete(videos, root, name, count):  # another process may just have made it
+                    _generate_split(videos, root, name, count, processes)
         except OSError as error:
             if isinstance(error, FileNotFoundError) and error.errno is None:  # a photograph, with its own sentence
                 raise
@@ -136,6 +139,14 @@ def ensure(
             raise ValueError(
                 f"cannot write the demo data into {root}: {reason}; name a folder you may write"
             ) from error
+
+
+@contextmanager
+def _alone_in(root: Path) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def is_complete(videos: VideoSet, root: Path, split: str, num_videos: int) -> bool:
@@ -163,7 +174,6 @@ def _checked_counts(videos: VideoSet, splits: Sequence[str], num_videos: Mapping
 
 def _generate_split(videos: VideoSet, root: Path, split: str, num_videos: int, processes: int | None) -> None:
     """Write the videos of a split that are missing, then its lists."""
-    root.mkdir(parents=True, exist_ok=True)
     manifest = _read_manifest(root / videos.manifest)
     stamp, found = videos.stamp(split, num_videos), manifest.get(split)
     for name in videos.lists(split, 0):

@@ -19,7 +19,7 @@ def loader(samples: int) -> SimpleNamespace:
 
 
 def videos(readable: int, broken: int = 0) -> dict:
-    return {"clips": torch.zeros(readable, 1), "index": torch.arange(readable), "broken": [(0, "x")] * broken}
+    return {"clips": torch.zeros(readable, 1), "index": torch.arange(readable), "items": readable + broken}
 
 
 def play(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds_a_batch: float) -> str:
@@ -29,7 +29,11 @@ def play(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds_a_batch: 
     trainer = SimpleNamespace(test_dataloaders=[loader(5), loader(3)], num_test_batches=[2, 1])
     callback = ProgressCallback("base", ("encode videos", "encode texts"), stream, every_seconds=10.0)
     callback.on_test_epoch_start(trainer, None)
-    for batch, index, number in ((videos(2, 1), 0, 0), (videos(2), 1, 0), ({"texts": ["a", "b", "c"]}, 0, 1)):
+    for batch, index, number in (
+        (videos(2, 1), 0, 0),
+        (videos(2), 1, 0),
+        ({"texts": ["a", "b", "c"], "items": 3}, 0, 1),
+    ):
         now[0] += seconds_a_batch
         callback.on_test_batch_end(trainer, None, None, batch, index, number)
     callback.on_stage_start("re-rank", 4)
@@ -60,7 +64,7 @@ def test_the_views_of_a_video_count_as_one_video(monkeypatch):
     trainer = SimpleNamespace(test_dataloaders=loader(2), num_test_batches=[1])
     callback = ProgressCallback(stages=("classify videos",), stream=stream)
     callback.on_test_epoch_start(trainer, None)
-    batch = {"clips": torch.zeros(6, 1), "index": torch.tensor([0, 0, 0, 1, 1, 1]), "broken": []}
+    batch = {"clips": torch.zeros(6, 1), "index": torch.tensor([0, 0, 0, 1, 1, 1]), "items": 2}
     callback.on_test_batch_end(trainer, None, None, batch, 0)
     assert stream.getvalue().startswith("classify videos: 2 of 2")
 
@@ -84,6 +88,18 @@ def test_an_exception_gives_the_terminal_back(monkeypatch):
     callback.on_test_epoch_start(trainer, None)
     callback.on_exception(trainer, None, RuntimeError())
     assert stream.getvalue().endswith("\x1b[?25h")  # the cursor is shown again
+
+
+def test_what_is_to_be_done_is_this_process_s_share(monkeypatch):
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: 0.0)
+    stream = io.StringIO()
+    shared = SimpleNamespace(dataset=range(9), batches=[[0, 1], [4, 5], [8]])
+    trainer = SimpleNamespace(test_dataloaders=[shared], num_test_batches=[3])
+    callback = ProgressCallback(stages=("encode videos",), stream=stream)
+    callback.on_test_epoch_start(trainer, None)
+    for index, items in enumerate((2, 2, 1)):
+        callback.on_test_batch_end(trainer, None, None, {"items": items}, index)
+    assert stream.getvalue().startswith("encode videos: 5 of 5")
 
 
 def test_by_default_progress_goes_to_standard_error(capsys):

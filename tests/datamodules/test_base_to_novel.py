@@ -129,7 +129,7 @@ def test_the_limit_applies_to_each_half(root):
 def test_the_seed_chooses_the_training_list(root, seed):
     datamodule = set_up(root, "fit", seed=seed, batch_size=1, crop_scale=(1.0, 1.0))
     (batch,) = datamodule.train_dataloader()
-    assert set(batch) == {"clips", "index", "label", "broken"}
+    assert set(batch) == {"clips", "index", "label", "broken", "first", "items"}
     assert batch["label"].tolist() == [int(seed == 2)]
     assert batch["clips"].shape == (1, 32, 3, 56, 56)
     assert datamodule.class_names["novel"] == ["YoYo", "PlayingViolin"]

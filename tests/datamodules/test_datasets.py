@@ -1,10 +1,11 @@
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from datamodules.datasets import ClipDataset, Item, TextDataset, clip_loader, collate_clips, collate_texts
+from datamodules.datasets import ClipDataset, Item, TextDataset, collate_clips, collate_texts, training_loader
 from datamodules.records import RetrievalRecords
 
 SHAPE = (4, 3, 8, 8)
@@ -43,8 +44,10 @@ def test_texts_are_cleaned_and_keep_their_positions():
     assert batch["videos"] == [[0], [0], [1]]
 
 
-def test_a_decoder_that_hangs_ends_the_run_with_the_name_of_the_option():
+def test_a_decoder_that_hangs_ends_a_training_with_the_name_of_the_option():
     dataset = SlowDataset([Path("a")] * 4, num_frames=4, image_size=8)
-    loader = clip_loader(dataset, batch_size=1, num_workers=1, clip_shape=SHAPE, timeout=1)
+    collate = partial(collate_clips, clip_shape=SHAPE)
+    order = EpochOrder(len(dataset), batch_size=1, seed=0)
+    loader = training_loader(dataset, order, batch_size=1, num_workers=1, timeout=1, collate=collate)
     with pytest.raises(TimeoutError, match=r"no batch of 1 videos was decoded in 1 seconds.*decode_timeout"):
         list(loader)

@@ -73,7 +73,9 @@ def listed(batches: list[dict[str, Any]], key: str) -> list[Any]:
 def test_a_video_comes_once_with_all_its_questions(root, num_workers):
     datamodule = make(root, num_workers=num_workers)
     batches = run(datamodule).batches[0]
-    assert set(batches[0]) == {"clips", "index", "questions", "question_ids", "answers", "broken"}
+    asked = {"questions", "question_ids", "answers"}
+    assert set(batches[0]) == {"clips", "index", "broken", "first", "items"} | asked
+    assert [(batch["first"], batch["items"]) for batch in batches] == [(0, 2), (2, 1)]
     assert [len(batch["clips"]) for batch in batches] == [2, 1]
     assert datamodule.records.videos == ["video1.mp4", "video0.mp4", "video2.mp4"]
     assert listed(batches, "questions") == CLEANED
@@ -240,8 +242,9 @@ def test_training_draws_questions_anew_and_repeats_them_where_there_are_few(root
     datamodule = make(root, train_annotation="msrvtt_qa_test.json", questions_per_clip=2, batch_size=3)
     datamodule.setup("fit")
     drawn: dict[int, Counter] = {0: Counter(), 1: Counter(), 2: Counter()}
+    loader = datamodule.train_dataloader()
     for _ in range(20):
-        (batch,) = datamodule.train_dataloader()
+        (batch,) = loader
         assert batch["clips"].shape == (3, 4, 3, 32, 32)
         for index, questions, answers in zip(batch["index"].tolist(), batch["questions"], batch["answers"]):
             assert len(questions) == len(answers) == 2

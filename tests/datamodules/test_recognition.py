@@ -88,7 +88,8 @@ def joined(batches, key):
 @pytest.mark.parametrize("num_workers", [0, 2, 9])  # 9: more than videos
 def test_every_view_of_every_video_arrives_once_and_in_order(root, num_workers):
     batches = run(make(root, num_workers=num_workers)).batches
-    assert set(batches[0]) == {"clips", "index", "view", "label", "broken"}
+    assert set(batches[0]) == {"clips", "index", "view", "label", "broken", "first", "items"}
+    assert [(batch["first"], batch["items"]) for batch in batches] == [(0, 2), (2, 2), (4, 1)]  # videos, not views
     assert [len(batch["clips"]) for batch in batches] == [12, 12, 6]  # two videos of six views
     assert joined(batches, "index") == [video for video in range(5) for _ in range(6)]
     assert joined(batches, "view") == list(range(6)) * 5
@@ -209,7 +210,7 @@ def test_training_batches_hold_one_random_clip_of_each_video_and_its_class(root,
     L.seed_everything(3, workers=True)
     options = {"train_annotation": "list.txt", "batch_size": 2, "num_workers": num_workers, "crop_scale": (1.0, 1.0)}
     batches = run(make(root, stride=4, **options), "fit").training_batches
-    assert set(batches[0]) == {"clips", "index", "label", "broken"}
+    assert set(batches[0]) == {"clips", "index", "label", "broken", "first", "items"}
     assert [len(batch["clips"]) for batch in batches] == [2] * 4  # two epochs, the fifth video dropped
     epochs = [joined(batches[part], "index") for part in (slice(2), slice(2, 4))]
     assert all(len(set(epoch)) == 4 for epoch in epochs)

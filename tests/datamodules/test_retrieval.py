@@ -62,8 +62,10 @@ def break_video(dataset, number):
 def test_every_video_and_text_arrives_once_and_in_order(dataset, num_workers):
     recorder = run(make(dataset, num_workers=num_workers))
     clips, texts = recorder.batches
-    assert set(clips[0]) == {"clips", "index", "broken"}
-    assert set(texts[0]) == {"texts", "index", "videos"}
+    assert set(clips[0]) == {"clips", "index", "broken", "first", "items"}
+    assert set(texts[0]) == {"texts", "index", "videos", "first", "items"}
+    assert [(batch["first"], batch["items"]) for batch in clips] == [(0, 3), (3, 3), (6, 1)]
+    assert [(batch["first"], batch["items"]) for batch in texts] == [(start, 3) for start in range(0, 21, 3)]
     assert torch.cat([batch["index"] for batch in clips]).tolist() == list(range(7))
     assert [len(batch["clips"]) for batch in clips] == [3, 3, 1]
     assert all(batch["clips"].dtype == torch.uint8 and batch["broken"] == [] for batch in clips)

@@ -11,8 +11,9 @@ from vidtldr.merging import Base, Method, VidTLDR, merging
 from vidtldr.metrics.retrieval import RetrievalRecall
 from vidtldr.models.umt import UMT
 from vidtldr.models.umt.checkpoint import convert_umt
-from vidtldr.tasks.rerank import UNSCORED, Reranked, candidates, rerank
-from vidtldr.tasks.token_store import TokenStore
+from vidtldr.tasks.encoded import EncodedSet
+from vidtldr.tasks.rerank import UNSCORED, Reranked, Reranking, candidates
+from vidtldr.tasks.work import WorkStore
 
 _TINY = load("umt_tiny_retrieval")
 _NUM_VIDEOS, _NUM_TEXTS = 6, 8
@@ -26,16 +27,30 @@ def _model() -> UMT:
 
 def _evaluate(folder: Path, method: Method, k: int, **options: object) -> tuple[Tensor, Reranked]:
     model, mask = _model(), tensor(_TINY, "attention_mask")
-    videos, texts = TokenStore(folder / "videos", _NUM_VIDEOS), TokenStore(folder / "texts", _NUM_TEXTS)
+    store = WorkStore(folder)
     with torch.no_grad(), merging(model.vision_encoder, method):
         tokens, video = model.encode_video(tensor(_TINY, "videos"))
         hidden, text = model.encode_text(tensor(_TINY, "input_ids"), mask)
-    for part in (torch.tensor([4, 0, 5]), torch.tensor([2, 1, 3])):  # batches come in any order
-        videos.write(part, tokens[part])
-    texts.write(torch.arange(_NUM_TEXTS), hidden)
-    similarity = text @ video.t()
-    rows = {"video_rows": torch.arange(_NUM_VIDEOS), "text_rows": torch.arange(_NUM_TEXTS)}
-    return similarity, rerank(model, similarity, videos, texts, mask, **rows, k=k, **options)
+    for number, part in enumerate((torch.tensor([4, 0, 5]), torch.tensor([2, 1, 3]))):  # batches come in any order
+        store.put("videos", number, {"index": part, "tokens": tokens[part], "features": video[part]}, {})
+    for number, part in enumerate(torch.arange(_NUM_TEXTS).split(5)):
+        sides = {"index": part, "tokens": hidden[part], "features": text[part], "mask": mask[part]}
+        store.put("texts", number, sides, {"videos": [[int(row)] for row in tensor(_TINY, "txt2img")[part]]})
+    encoded = EncodedSet(store.units("videos"), store.units("texts"), _NUM_VIDEOS, _NUM_TEXTS)
+    part = encoded.answerable()
+    similarity = encoded.texts.features(part.queries) @ encoded.videos.features(part.videos).t()
+    work = Reranking(
+        model,
+        similarity,
+        encoded.videos,
+        encoded.texts,
+        encoded.text_mask(part.queries),
+        video_rows=part.videos,
+        text_rows=part.queries,
+        k=k,
+        **options,
+    )
+    return similarity, work.reranked(torch.stack([work.scores(column) for column in range(_NUM_VIDEOS)], dim=1))
 
 
 @pytest.mark.parametrize(("case", "method"), [("base", Base()), ("tldr", VidTLDR([20, 10, 5, 0]))])
@@ -85,14 +100,32 @@ def test_what_is_left_out_ranks_below_everything(tmp_path: Path) -> None:
     assert scored.min() > UNSCORED
 
 
-def test_a_store_keeps_dtype_and_refuses_another_shape(tmp_path: Path) -> None:
-    store = TokenStore(tmp_path / "tokens", 3)
-    with pytest.raises(ValueError, match="nothing was stored yet"):
-        store.read(0)
-    features = torch.randn(2, 4, 5).to(torch.bfloat16)
-    store.write(torch.tensor([2, 0]), features)
-    assert torch.equal(store.read(2), features[0])
-    assert torch.equal(store.read(torch.tensor([0, 2])), features[[1, 0]])
-    assert (tmp_path / "tokens").stat().st_size == 3 * 4 * 5 * 2
-    with pytest.raises(ValueError, match=r"features of shape \(5, 5\) do not fit \(4, 5\)"):
-        store.write(torch.tensor([1]), torch.zeros(1, 5, 5))
+def test_what_was_broken_is_neither_in_the_gallery_nor_asked_for(tmp_path: Path) -> None:
+    store = WorkStore(tmp_path)
+    features = torch.eye(3)
+    store.put("videos", 0, {"index": torch.tensor([0, 3]), "tokens": torch.rand(2, 4, 3), "features": features[:2]}, {})
+    store.put("videos", 2, {"index": torch.tensor([], dtype=torch.int64)}, {})  # all of the batch broken
+    texts = {"index": torch.arange(3), "tokens": torch.rand(3, 2, 3), "features": features, "mask": torch.ones(3, 2)}
+    store.put("texts", 0, texts, {"videos": [[3], [1], [1, 0]]})
+    encoded = EncodedSet(store.units("videos"), store.units("texts"), num_videos=4, num_texts=3)
+    part = encoded.answerable()
+    assert part.videos.tolist() == [0, 3]
+    assert part.queries.tolist() == [0, 2]
+    assert part.correct.tolist() == [[False, True], [True, False]]
+    assert torch.equal(encoded.videos.features(part.videos), features[:2])
+
+
+def test_units_keep_dtypes_and_notes_and_come_back_in_order(tmp_path: Path) -> None:
+    store = WorkStore(tmp_path)
+    assert store.units("videos") == []
+    tokens = torch.randn(2, 4, 5).to(torch.bfloat16)
+    store.put("videos", 12, {"tokens": tokens}, {"broken": [[3, "why"]]})
+    store.put("videos", 4, {}, {})
+    store.put("videos", 4, {"tokens": tokens[:1]}, {"again": True})  # takes the first one's place
+    first, second = store.units("videos")
+    assert (first.number, second.number) == (4, 12)
+    assert first.notes == {"again": True}
+    assert second.notes == {"broken": [[3, "why"]]}
+    assert second["tokens"].dtype == torch.bfloat16
+    assert torch.equal(torch.cat([first["tokens"], second["tokens"]]), tokens[[0, 0, 1]])
+    assert not list(tmp_path.rglob("*.part"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from vidtldr.cli.argv import configs_named
-from vidtldr.cli.messages import set_up_messages
+from vidtldr.cli.messages import process_rank, set_up_messages
 from vidtldr.cli.paths import find_config
 from vidtldr.errors import UserError
 
@@ -32,7 +32,8 @@ def run(command: str, argv: Sequence[str] | None = None) -> int:
             find_config(name)  # a typo is answered before the slow import
         importlib.import_module(command).main(argv)
     except UserError as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        whose = f"process {rank}: " if (rank := process_rank()) else ""
+        print(f"{whose}error: {_one_line(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     except (KeyboardInterrupt, SystemExit) as error:
         # Lightning answers Ctrl-C in a run with `sys.exit(1)`.

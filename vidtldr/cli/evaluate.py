@@ -2,27 +2,28 @@
 
 import datetime
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from jsonargparse import ActionYesNo
-from lightning import Callback, LightningDataModule, LightningModule, Trainer
+from lightning import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
 from datamodules.video import BrokenVideoError
 from vidtldr.cli.argv import choose_methods, split_method_options
-from vidtldr.cli.entry import user_errors
 from vidtldr.cli.parser import ProjectCLI
+from vidtldr.comparison import Comparison
 from vidtldr.errors import UserError
-from vidtldr.evaluation import MethodLogger, build_methods, check_methods_fit, evaluate
-from vidtldr.merging import Method
-from vidtldr.report import markdown, print_report
-from vidtldr.results import RunRecord, device_name
+from vidtldr.evaluation import MethodLogger, build_methods, check_methods_fit
+from vidtldr.processes import Processes, started_by_launcher, strategy_for
+from vidtldr.report import print_report
+from vidtldr.results import RunRecord, device_name, versions
+from vidtldr.runs import Run, fingerprint
 
 _log = logging.getLogger(__name__)
 _DESCRIPTION = (
@@ -42,40 +43,19 @@ def main(argv: Sequence[str]) -> None:
     cli = EvalCLI(argv)
     methods = build_methods(cli.config.methods, cli.config.chosen_methods)
     cli.check_trainer()
-    datamodule = cli.build_data("test")
-    module = cli.build_model()
+    datamodule: Any = cli.build_data("test")
+    module: Any = cli.build_model()
     check_methods_fit(module, methods)
     if cli.init_args("model").get("checkpoint") is None:
         _log.warning("no checkpoint given (--model.checkpoint FILE): the weights are random")
-    record = cli.new_record(module)
-    try:
-        compare(cli, methods, module, datamodule, record)
-    except BrokenVideoError as error:
-        raise UserError(str(error)) from error
-    except torch.OutOfMemoryError as error:
-        batch_size = record.setting("data", "batch_size")
-        raise UserError(f"the device ran out of memory at data.batch_size={batch_size}: try a smaller one") from error
-    print_report(record, Console())
-
-
-def compare(
-    cli: "EvalCLI",
-    methods: dict[str, Method],
-    module: LightningModule,
-    datamodule: LightningDataModule,
-    record: RunRecord,
-) -> None:
-    """Evaluate one method after another; results are on disk after each."""
-    loggers = {name: MethodLogger(record.tensorboard_dir, name, record.score_tables) for name in methods}
-    option_keys = list(dict.fromkeys(key for method in methods.values() for key in vars(method)))
-    for name, method in methods.items():
-        result = evaluate(name, method, module, datamodule, make_trainer=cli.make_trainer, logger=loggers[name])
-        record.results.append(result)
-        record.finished = len(record.results) == len(methods)
-        loggers[name].log_result(result, option_keys)
-        record.write()
-    for logger in loggers.values():
-        logger.log_report(markdown(record))
+    datamodule.passes = len(methods) * getattr(module, "num_seeds", 1)
+    with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
+        run = cli.open_run(module, datamodule, processes)
+        comparison = Comparison(run, cli.new_record(module, run), processes, methods)
+        comparison.evaluate_all(module, datamodule, cli.make_trainer)
+        comparison.close()
+    if processes.is_first:
+        print_report(comparison.record, Console())
 
 
 class EvalCLI(ProjectCLI):
@@ -116,6 +96,12 @@ class EvalCLI(ProjectCLI):
             default=None,
             help="Folder for results; each run makes a sub-folder named by date and time. Default: outputs/CONFIG.",
         )
+        parser.add_argument(
+            "--fresh",
+            action=ActionYesNo,
+            default=False,
+            help="Begin anew where the same command was interrupted, instead of going on with what it has done.",
+        )
 
     def check_trainer(self) -> None:
         """Refuse trainer options that cannot be met, or that would make the numbers mean something else.
@@ -124,11 +110,6 @@ class EvalCLI(ProjectCLI):
             UserError: As said.
         """
         options = self.config.trainer
-        if not _one_device(options.devices) or options.num_nodes != 1:
-            raise UserError(
-                f"trainer.devices={options.devices} on {options.num_nodes} node(s): an evaluation runs on one device, "
-                "given as 1 or as [INDEX]"
-            )
         for key, harmless in _WHOLE_RUN.items():
             if options[key] != harmless:
                 raise UserError(f"trainer.{key} would leave videos out unnoticed: use --limit N")
@@ -138,9 +119,13 @@ class EvalCLI(ProjectCLI):
 
     def make_trainer(self, logger: MethodLogger | bool, callbacks: list[Callback]) -> Trainer:
         """A Trainer with the config's options and nothing that draws or saves by itself; see ``new_trainer``."""
+        options = self.config.trainer
+        devices, num_nodes = started_by_launcher() or (options.devices, options.num_nodes)
         return self.new_trainer(
             callbacks,
-            devices=1 if self.config.trainer.devices == "auto" else self.config.trainer.devices,
+            devices=1 if devices == "auto" else devices,
+            num_nodes=num_nodes,
+            strategy=strategy_for(devices, num_nodes) if options.strategy == "auto" else options.strategy,
             logger=logger,
             use_distributed_sampler=False,
             enable_checkpointing=False,
@@ -148,16 +133,35 @@ class EvalCLI(ProjectCLI):
             enable_model_summary=False,
         )
 
-    def new_record(self, module: Any) -> RunRecord:
-        """Start the record of this run and make its folder.
+    def open_run(self, module: Any, datamodule: Any, processes: Processes) -> Run:
+        """The folder of this run, the same for all processes.
 
         Raises:
-            UserError: The folder cannot be written.
+            UserError: It cannot be written, or not be seen by all processes.
         """
+        parent = Path(self.config.output or Path("outputs") / self.config_name)
+        folder = None
+        if processes.is_first:
+            cause = fingerprint(
+                self.resolved_config(),
+                checkpoint=getattr(module, "checkpoint_sha256", None),
+                data=datamodule.fingerprint(),
+                versions=versions(),
+            )
+            self._run = Run.open(parent, cause, fresh=self.config.fresh)
+            self.save_config(self._run.folder)
+            folder = self._run.folder.resolve()
+        else:
+            self._run = Run(parent)
+        folder = processes.agree(folder)
+        if not processes.is_first:
+            self._run = Run(folder)
+        self._run.see()
+        return self._run
+
+    def new_record(self, module: Any, run: Run) -> RunRecord:
+        """Start the record of a run."""
         trainer = self.make_trainer(False, [])
-        now = datetime.datetime.now().astimezone()
-        run_dir = _new_folder(Path(self.config.output or Path("outputs") / self.config_name), now)
-        self.save_config(run_dir)
         return RunRecord(
             config_name=self.config_name,
             config=self.resolved_config(),
@@ -166,8 +170,8 @@ class EvalCLI(ProjectCLI):
             precision_asked=str(self.config.trainer.precision or trainer.precision),
             checkpoint=self.init_args("model").get("checkpoint"),
             checkpoint_sha256=getattr(module, "checkpoint_sha256", None),
-            started=now.isoformat(timespec="seconds"),
-            run_dir=run_dir,
+            started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            run_dir=run.folder,
             score_tables=module.score_tables,
             score_note=module.score_note,
         )
@@ -191,23 +195,17 @@ class EvalCLI(ProjectCLI):
             self.init_args("data")[key] = value
 
 
+@contextmanager
+def _sentences(cli: EvalCLI) -> Iterator[None]:
+    """Errors of a run that the user can mend, in a sentence."""
+    try:
+        yield
+    except BrokenVideoError as error:
+        raise UserError(str(error)) from error
+    except torch.OutOfMemoryError as error:
+        batch_size = cli.init_args("data").get("batch_size")
+        raise UserError(f"the device ran out of memory at data.batch_size={batch_size}: try a smaller one") from error
+
+
 def _names(value: str | list[str] | None) -> list[str] | None:
     return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
-
-
-def _one_device(devices: Any) -> bool:
-    if isinstance(devices, (list, tuple)):
-        return len(devices) == 1
-    return str(devices) in ("auto", "1")
-
-
-def _new_folder(parent: Path, now: datetime.datetime) -> Path:
-    name = now.strftime("%Y-%m-%d_%H-%M-%S")
-    with user_errors(OSError):
-        parent.mkdir(parents=True, exist_ok=True)
-        try:
-            (parent / name).mkdir()
-        except FileExistsError:  # another process began in the same second
-            name = f"{name}_{os.getpid()}"
-            (parent / name).mkdir()
-    return parent / name

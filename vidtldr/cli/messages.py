@@ -1,6 +1,7 @@
 """What is said beside the result: one line a message, each once. Standard library only."""
 
 import logging
+import os
 import sys
 import warnings
 
@@ -12,6 +13,8 @@ _HARMLESS = (
     ".*will be removed in v5.*",  # old names of jsonargparse, called by Lightning
     ".*Checkpoint directory .* exists and is not empty.*",  # a training that goes on
     ".*torch.jit.* is deprecated.*",
+    ".*recommended to use `self.log.*sync_dist=True.*",  # every process has computed the same
+    ".*DistributedSampler with the.*",  # shares are dealt out by the data module
     ".*isinstance.treespec, LeafSpec.*",
 )
 
@@ -21,7 +24,17 @@ def set_up_messages() -> None:
     for message in _HARMLESS:
         warnings.filterwarnings("ignore", message=message)
     warnings.formatwarning = _one_line
-    logging.basicConfig(level=logging.WARNING, handlers=[_OnceToStderr()])
+    level = logging.WARNING
+    if process_rank():  # the first process says it all
+        warnings.simplefilter("ignore")
+        level = logging.ERROR
+    logging.basicConfig(level=level, handlers=[_OnceToStderr()])
+
+
+def process_rank() -> int:
+    """Which of the processes of a run this is, as far as who started it tells; 0 for the first, or the only one."""
+    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")  # of torchrun, of SLURM, of Lightning
+    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdecimal()), 0)
 
 
 def quiet_lightning() -> None:

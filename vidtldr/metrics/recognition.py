@@ -102,10 +102,15 @@ class MultiViewAccuracy(Metric):
             raise ValueError(f"views of {int((views != seen).sum())} videos were evaluated on two processes")
         if incomplete := int((views < self.num_views).sum()):
             raise ValueError(f"{incomplete} videos lack some of their {self.num_views} views")
+        ranks = self.ranks()
+        return {f"top{k}": 100.0 * (ranks < k).double().mean() for k in self.top_k}
+
+    def ranks(self) -> Tensor:
+        """Classes that stand before the right one, for each video of which a view came, ``[videos]`` int64."""
+        evaluated = self.views > 0
         sums = self.probabilities[evaluated].double()  # exact: they stay below 2^53
         targets = torch.nn.functional.one_hot(self.labels[evaluated], self.num_classes).bool()
-        ranks = retrieval_ranks(sums, targets)
-        return {f"top{k}": 100.0 * (ranks < k).double().mean() for k in self.top_k}
+        return retrieval_ranks(sums, targets)
 
     def _check(self, logits: Tensor, view: Tensor, label: Tensor) -> None:
         if logits.ndim != 2 or logits.shape[1] != self.num_classes:

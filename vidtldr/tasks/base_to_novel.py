@@ -1,31 +1,35 @@
 """Base-to-novel generalisation: classify videos by the names of their classes, with names never trained on."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.models import VisionTransformer
 from torch import Tensor
 
+from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
-from vidtldr.metrics.base_to_novel import HALVES
+from vidtldr.metrics.base_to_novel import HALVES, Half
+from vidtldr.metrics.retrieval import retrieval_ranks
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
+from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.mixing import ClipMixer
 from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
+from vidtldr.tasks.units import UnitTask
 
 _log = logging.getLogger(__name__)
 PUBLISHED_SEEDS = 3
 
 
-class BaseToNovel(LightningModule):
+class BaseToNovel(UnitTask):
     """ViFi-CLIP on base-to-novel generalisation.
 
     A video competes among the class names of its own half only. With several checkpoints, one a seed, base and novel
@@ -99,7 +103,7 @@ class BaseToNovel(LightningModule):
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
             self._load(seed)
-        self.accuracy = BaseToNovelAccuracy(self.num_seeds)
+        self.accuracy = BaseToNovelAccuracy(self.num_seeds, sync_on_compute=False)
         self.mixing = {"mixup": mixup, "cutmix": cutmix, "label_smoothing": label_smoothing}
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self.train_token_embedding = train_token_embedding
@@ -156,39 +160,96 @@ class BaseToNovel(LightningModule):
 
     # Evaluation. Loader 0 brings videos of base classes, loader 1 of novel ones.
 
+    @property
+    def loader_stages(self) -> tuple[str, ...]:
+        """Classifying the videos of each half, by the model of each seed."""
+        return tuple(f"{half}-{self._seed}" for half in HALVES)
+
     def on_test_start(self) -> None:
         """Encode the class names of both halves, once for all batches."""
         if self._seed == 0:
             self.accuracy.reset()
+            self.samples = []
         self._encode_halves()
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def on_test_epoch_start(self) -> None:
+        """Begin."""
+        self.start_units()
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Classify a batch of videos among the names of its half."""
-        if len(batch["clips"]):  # none if every video of the batch was broken
-            logits = self.model.logits(self.encode_video(batch["clips"]), self._class_features[dataloader_idx])
-            self.accuracy.update(logits.float(), batch["label"], half=HALVES[dataloader_idx], seed=self._seed)
+        if not len(batch["clips"]):  # every video of the batch was broken
+            return None
+        logits = self.model.logits(self.encode_video(batch["clips"]), self._class_features[dataloader_idx])
+        return {"logits": logits.float(), "label": batch["label"]}
+
+    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Keep the logits."""
+        self.keep_batch(self.loader_stages[dataloader_idx], batch, outputs)
 
     def on_test_epoch_end(self) -> None:
         """Log ``base``, ``novel`` and ``hm``, over the seeds evaluated so far."""
+        for loader, stage in enumerate(self.loader_stages):
+            units = self.all_units(stage)
+            self.count_broken(loader, units)
+            for unit in units:
+                if "logits" in unit:
+                    self._take_in(HALVES[loader], unit["logits"], unit["label"], unit["index"])
+        self.end_units()
         if not bool((self.accuracy.videos[:, self._seed] > 0).all()):
             raise UserError("nothing is left to evaluate: a half of the classes has no readable video")
         self.log_dict({name: value.float() for name, value in self.accuracy.compute().items()})
 
-    def on_validation_start(self) -> None:
+    def on_validation_epoch_start(self) -> None:
         """As in a test, on base classes: novel ones must not choose the checkpoint."""
+        self.start_units()
         self._encode_halves()
-        self._val_hits: list[Tensor] = []
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor] | None:
         """Classify a batch of videos of base classes."""
-        if len(batch["clips"]):
-            logits = self.model.logits(self.encode_video(batch["clips"]), self._class_features[0])
-            self._val_hits.append(logits.argmax(dim=1) == batch["label"])
+        return self.test_step(batch, batch_idx)
+
+    def on_validation_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+        """Keep the logits."""
+        self.on_test_batch_end(outputs, batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val_base``, top-1 in percent."""
-        if self._val_hits:
-            self.log("val_base", 100 * torch.cat(self._val_hits).float().mean())
+        units = [unit for unit in self.all_units(self.loader_stages[0]) if "logits" in unit]
+        hits = [unit["logits"].argmax(dim=1) == unit["label"] for unit in units]
+        self.end_units()
+        if hits:
+            self.log("val_base", 100 * torch.cat(hits).float().mean())
+
+    @staticmethod
+    def contributions(samples: Sequence[Sample]) -> Contributions:
+        """What each video adds to the harmonic mean; all seeds count with it."""
+        num_seeds = 1 + max(sample["seed"] for sample in samples)
+
+        def hits(sample: Sample) -> dict[int, float]:
+            return {HALVES.index(sample["half"]) * num_seeds + sample["seed"]: sample["rank"] == 1}
+
+        return contributions_of(samples, hits, parts=len(HALVES) * num_seeds, combine="harmonic")
+
+    def _take_in(self, half: Half, logits: Tensor, label: Tensor, index: Tensor) -> None:
+        """Count the videos of a batch, and note what came out for each."""
+        self.accuracy.update(logits.to(self.device), label.to(self.device), half=half, seed=self._seed)
+        if not self.trainer.is_global_zero:
+            return
+        videos = self.trainer.datamodule.records[half].videos  # type: ignore[attr-defined]
+        ranks = retrieval_ranks(logits, [[int(number)] for number in label])
+        columns = (index.tolist(), label.tolist(), logits.argmax(dim=1).tolist(), ranks.tolist())
+        for video, number, found, rank in zip(*columns, strict=True):
+            self.samples.append(
+                {
+                    "video": videos[video],
+                    "half": half,
+                    "seed": self._seed,
+                    "label": number,
+                    "prediction": found,
+                    "rank": rank + 1,
+                }
+            )
 
     # Fine-tuning on base classes.
 

@@ -1,42 +1,58 @@
-"""What one pass over videos and texts leaves behind for scoring."""
+"""What the passes over videos and texts left behind for scoring."""
 
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vidtldr.tasks.token_store import TokenStore
+from vidtldr.tasks.work import Unit, joined
 
 
 class EncodedSide:
-    """Features and token states of the videos, or of the texts, in the order of the data set.
+    """Features in memory, token states in the files of their units.
+
+    Token states are several GB for a thousand clips of UMT-B; they are mapped, so that only those in use take memory,
+    once for all processes of a machine.
 
     Args:
-        path: File for the token states.
-        rows: Items in total; those that never come stay absent.
+        units: Batches with ``index`` ``[b]``, ``features`` ``[b, e]`` and ``tokens`` ``[b, n, d]``; of a batch in which
+            everything was broken, ``index`` alone.
+        rows: Items in total; those of no unit are absent.
     """
 
-    def __init__(self, path: Path, rows: int) -> None:
-        self.tokens = TokenStore(path, rows)
+    def __init__(self, units: Sequence[Unit], rows: int) -> None:
+        filled = [unit for unit in units if "tokens" in unit]
+        self._index = joined(filled, "index")
+        self._features = joined(filled, "features")
+        self._tokens = [unit["tokens"] for unit in filled]
+        self._place = {
+            row: (number, position)
+            for number, unit in enumerate(filled)
+            for position, row in enumerate(unit["index"].tolist())
+        }
         self.present = torch.zeros(rows, dtype=torch.bool)
-        self._features: Tensor | None = None
-
-    def add(self, index: Tensor, tokens: Tensor, features: Tensor) -> None:
-        """Keep token states ``[b, n, d]`` and features ``[b, e]`` of the items ``index`` ``[b]``."""
-        index, features = index.cpu(), features.cpu()
-        if self._features is None:
-            self._features = features.new_zeros(len(self.present), features.shape[1])
-        self._features[index] = features
-        self.present[index] = True
-        self.tokens.write(index, tokens)
+        if self._index is not None:
+            self.present[self._index] = True
 
     def features(self, rows: Tensor) -> Tensor:
         """Features ``[b, e]`` of some rows."""
-        if self._features is None:
+        return self.scattered(self._features)[rows]
+
+    def tokens(self, row: int) -> Tensor:
+        """Token states ``[n, d]`` of a row, on the CPU."""
+        number, position = self._place[row]
+        return self._tokens[number][position]
+
+    def scattered(self, values: Tensor | None) -> Tensor:
+        """What was kept of each present row, ``[present, ...]``, as ``[rows, ...]`` with zeros for the absent.
+
+        Raises:
+            ValueError: Nothing was encoded.
+        """
+        if values is None or self._index is None:
             raise ValueError("nothing was encoded yet")
-        return self._features[rows]
+        return values.new_zeros(len(self.present), *values.shape[1:]).index_copy_(0, self._index, values)
 
 
 @dataclass(frozen=True)
@@ -55,34 +71,29 @@ class Answerable:
 
 
 class EncodedSet:
-    """Both sides of a retrieval evaluation, with the token states in a temporary folder.
+    """Both sides of a retrieval evaluation.
 
     Args:
+        video_units: As :class:`EncodedSide` takes them.
+        text_units: Likewise, with padding masks ``mask`` ``[b, l]`` and a note ``videos``: for each text the gallery
+            positions of its videos.
         num_videos: Videos of the gallery, broken ones included.
         num_texts: Text queries.
-        scratch_dir: Where the temporary folder is made; None means the system's place.
     """
 
-    def __init__(self, num_videos: int, num_texts: int, scratch_dir: str | None = None) -> None:
-        self.scratch = tempfile.TemporaryDirectory(prefix="vidtldr-", dir=scratch_dir)
-        folder = Path(self.scratch.name)
-        self.videos = EncodedSide(folder / "videos", num_videos)
-        self.texts = EncodedSide(folder / "texts", num_texts)
-        self._text_masks: dict[int, Tensor] = {}
-        self._correct = torch.zeros(num_texts, num_videos, dtype=torch.bool)
-
-    def add_texts(
-        self, index: Tensor, hidden: Tensor, features: Tensor, mask: Tensor, correct: list[list[int]]
+    def __init__(
+        self, video_units: Sequence[Unit], text_units: Sequence[Unit], num_videos: int, num_texts: int
     ) -> None:
-        """Keep texts with their padding masks ``[b, l]`` and the gallery positions of their videos."""
-        self.texts.add(index, hidden, features)
-        for row, row_mask, videos in zip(index.tolist(), mask.cpu(), correct, strict=True):
-            self._text_masks[row] = row_mask
-            self._correct[row, videos] = True
+        self.videos, self.texts = EncodedSide(video_units, num_videos), EncodedSide(text_units, num_texts)
+        self._masks = joined(list(text_units), "mask")
+        self._correct = torch.zeros(num_texts, num_videos, dtype=torch.bool)
+        for unit in text_units:
+            for row, videos in zip(unit["index"].tolist(), unit.notes["videos"], strict=True):
+                self._correct[row, videos] = True
 
     def text_mask(self, rows: Tensor) -> Tensor:
         """Padding masks ``[b, l]`` of some texts."""
-        return torch.stack([self._text_masks[row] for row in rows.tolist()])
+        return self.texts.scattered(self._masks)[rows]
 
     def answerable(self) -> Answerable:
         """Videos that were read, texts that have one of them, and which pairs are correct."""

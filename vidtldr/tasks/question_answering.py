@@ -1,21 +1,26 @@
 """Video question answering: encode videos, answer the questions of each; and the fine-tuning that goes with it."""
 
 import logging
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lightning import LightningModule
-from lightning.pytorch.utilities.types import STEP_OUTPUT, OptimizerLRSchedulerConfig
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
+from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import blank_input
 from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
+from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
+from vidtldr.tasks.units import UnitTask
+from vidtldr.tasks.work import Unit
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +29,7 @@ _BY_WORD = "first_"
 """What the names of the accuracies by first word begin with."""
 
 
-class VideoQuestionAnswering(LightningModule):
+class VideoQuestionAnswering(UnitTask):
     """UMT on open-ended video question answering.
 
     Args:
@@ -101,7 +106,6 @@ class VideoQuestionAnswering(LightningModule):
         self.score_tables = (_SCORES, *_word_table(self.first_words))
         self._answers: list[str] = []
         self._answer_pieces: tuple[Tensor, Tensor] | None = None
-        self._accuracy: AnswerAccuracy | None = None
 
     @property
     def vision_encoder(self) -> UMTVisionEncoder:
@@ -119,11 +123,16 @@ class VideoQuestionAnswering(LightningModule):
 
     # Evaluation.
 
+    @property
+    def loader_stages(self) -> tuple[str, ...]:
+        """Answering."""
+        return ("answers",)
+
     def on_test_epoch_start(self) -> None:
-        """Split the answers into word pieces and start counting."""
+        """Split the answers into word pieces."""
+        self.start_units()
         self._answers = list(self._datamodule().answers)
         self._answer_pieces = self._tokenize_answers(self._answers)
-        self._accuracy = AnswerAccuracy(self._answers, self.first_words).to(self.device)
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
         """Encode a batch of videos; their questions wait, so that a step takes as long as the encoder does."""
@@ -131,20 +140,23 @@ class VideoQuestionAnswering(LightningModule):
             return None
         return self.model.encode_video(self.model.normalize(batch["clips"]))
 
-    def on_test_batch_end(
-        self, outputs: STEP_OUTPUT, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """Answer the questions of the videos that were encoded."""
-        if not isinstance(outputs, Tensor):
-            return
-        # Hooks, unlike steps, do not run in the trainer's precision of themselves.
-        with self.trainer.precision_plugin.forward_context():
-            for video, questions, answers in zip(outputs, batch["questions"], batch["answers"], strict=True):
-                self._counting().update(self._answer(video, questions), answers, questions)
+    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+        """Answer the questions of the videos that were encoded, and keep the answers' positions in the list."""
+        found: list[int] = []
+        if isinstance(outputs, Tensor):
+            # Hooks, unlike steps, do not run in the trainer's precision of themselves.
+            with self.trainer.precision_plugin.forward_context():
+                for video, questions in zip(outputs, batch["questions"], strict=True):
+                    found += self._answer(video, questions) if questions else []
+        asked = {
+            "video": [index for index, group in zip(batch["index"].tolist(), batch["questions"]) for _ in group],
+            **{key: list(chain.from_iterable(batch[key])) for key in ("questions", "answers", "question_ids")},
+        }
+        self.keep_batch(self.loader_stages[0], batch, {"found": torch.tensor(found, dtype=torch.int64)}, **asked)
 
     def on_test_epoch_end(self) -> None:
         """Log ``accuracy``, ``oov`` and accuracies by first word, such as ``first_what``."""
-        self._log_accuracy("")
+        self._score("")
 
     def on_validation_epoch_start(self) -> None:
         """As in a test."""
@@ -154,25 +166,63 @@ class VideoQuestionAnswering(LightningModule):
         """As in a test."""
         return self.test_step(batch, batch_idx)
 
-    def on_validation_batch_end(
-        self, outputs: STEP_OUTPUT, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
+    def on_validation_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
         """As in a test."""
-        self.on_test_batch_end(outputs, batch, batch_idx, dataloader_idx)
+        self.on_test_batch_end(outputs, batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """As in a test, with names that begin with ``val_``."""
-        self._log_accuracy("val_")
+        self._score("val_")
 
-    def _answer(self, video: Tensor, questions: list[str]) -> list[str]:
-        """Answers to questions about one video, given its tokens ``[n, d]``."""
+    @staticmethod
+    def contributions(samples: Sequence[Sample]) -> Contributions:
+        """What each video adds to the accuracy; all questions about it count with it."""
+        return contributions_of(samples, lambda sample: {0: sample["correct"]}, parts=1)
+
+    def _score(self, prefix: str) -> None:
+        units = self.all_units(self.loader_stages[0])
+        self.count_broken(0, units)
+        accuracy = AnswerAccuracy(self._answers, self.first_words, sync_on_compute=False)
+        for unit in units:
+            accuracy.update(self._found(unit), unit.notes["answers"], unit.notes["questions"])
+        if not bool(accuracy.questions.any()):
+            raise UserError("nothing is left to evaluate: no readable video has a question")
+        for name, value in accuracy.compute().items():
+            kind = "" if name in _SCORES.columns else _BY_WORD
+            self.log(f"{prefix}{kind}{name}", value.float())
+        if self.trainer.testing and self.trainer.is_global_zero:
+            videos = self._datamodule().records.videos
+            self.samples = [sample for unit in units for sample in self._samples(unit, videos)]
+        self.end_units()
+
+    def _found(self, unit: Unit) -> list[str]:
+        return [self._answers[number] for number in unit["found"].tolist()]
+
+    def _samples(self, unit: Unit, videos: Sequence[str]) -> list[Sample]:
+        """One row for each question of a batch."""
+        notes = unit.notes
+        columns = (notes["video"], notes["question_ids"], notes["questions"], notes["answers"], self._found(unit))
+        return [
+            {
+                "video": videos[video],
+                "id": number,
+                "question": question,
+                "answer": answer,
+                "prediction": found,
+                "correct": found == answer,
+            }
+            for video, number, question, answer, found in zip(*columns, strict=True)
+        ]
+
+    def _answer(self, video: Tensor, questions: list[str]) -> list[int]:
+        """Positions in the list of the answers to questions about one video, given its tokens ``[n, d]``."""
         assert self._answer_pieces is not None  # set as a test starts
         input_ids, mask = (side.to(self.device) for side in self.tokenizer(questions))
         states = self.model.encode_questions(input_ids, mask, video.unsqueeze(0))
         ranked = self.model.text_decoder.rank(states, mask, *self._answer_pieces, k=self.k_test)
         if ranked.log_score.isnan().any():
             raise UserError("an answer has the score NaN: try --trainer.precision 32-true")
-        return [self._answers[best] for best in ranked.index[:, 0].tolist()]
+        return ranked.index[:, 0].tolist()
 
     def _tokenize_answers(self, answers: list[str]) -> tuple[Tensor, Tensor]:
         input_ids, mask = self.tokenizer([f"{answer} [SEP]" for answer in answers], self.max_answer_length)
@@ -180,19 +230,6 @@ class VideoQuestionAnswering(LightningModule):
 
     def _datamodule(self) -> Any:
         return self.trainer.datamodule  # type: ignore[attr-defined]
-
-    def _counting(self) -> AnswerAccuracy:
-        if self._accuracy is None:
-            raise RuntimeError("no evaluation has started")
-        return self._accuracy
-
-    def _log_accuracy(self, prefix: str) -> None:
-        if not bool(self._counting().questions.any()):
-            raise UserError("nothing is left to evaluate: no readable video has a question")
-        for name, value in self._counting().compute().items():
-            kind = "" if name in _SCORES.columns else _BY_WORD
-            self.log(f"{prefix}{kind}{name}", value.float())
-        self._accuracy = None
 
     # Fine-tuning.
 

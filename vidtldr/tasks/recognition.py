@@ -1,28 +1,31 @@
 """Action recognition: classify clips, average over the views of a video; and the fine-tuning that goes with it."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
-from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
+from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
+from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.mixing import ClipMixer
 from vidtldr.tasks.optimization import adamw_with_cosine
+from vidtldr.tasks.units import UnitTask
 
 _log = logging.getLogger(__name__)
 
 
-class ActionRecognition(LightningModule):
+class ActionRecognition(UnitTask):
     """VideoMAE on action recognition.
 
     Args:
@@ -94,7 +97,6 @@ class ActionRecognition(LightningModule):
         self.mixer = ClipMixer(num_classes, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.layer_decay = warmup_steps, layer_decay
-        self._accuracy: MultiViewAccuracy | None = None
 
     @property
     def vision_encoder(self) -> VideoMAE:
@@ -116,37 +118,71 @@ class ActionRecognition(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Check that data and model have the same classes, before anything is computed."""
+        super().setup(stage)
         found = self._datamodule().num_classes
         if found > self.num_classes:
             raise UserError(f"the data have {found} classes, the model {self.num_classes}: set --model.num_classes")
 
     # Evaluation.
 
-    def on_test_epoch_start(self) -> None:
-        """Start counting."""
-        self._start_counting(self._datamodule().num_views)
+    @property
+    def loader_stages(self) -> tuple[str, ...]:
+        """Classifying views."""
+        return ("views",)
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+    def on_test_epoch_start(self) -> None:
+        """Begin."""
+        self.start_units()
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor] | None:
         """Classify a batch of views."""
-        if len(batch["clips"]):  # none if every video of the batch was broken
-            logits = self(batch["clips"])
-            self._counting().update(logits, video=batch["index"], view=batch["view"], label=batch["label"])
+        if not len(batch["clips"]):  # every video of the batch was broken
+            return None
+        return {"logits": self(batch["clips"]), "view": batch["view"], "label": batch["label"]}
+
+    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+        """Keep the logits."""
+        self.keep_batch(self.loader_stages[0], batch, outputs)
 
     def on_test_epoch_end(self) -> None:
         """Log ``top1`` and ``top5``."""
-        self._log_accuracy("")
+        self._score("", self._datamodule().num_views)
 
     def on_validation_epoch_start(self) -> None:
-        """Validation looks at one view of each video."""
-        self._start_counting(1)
+        """As in a test, with one view of each video."""
+        self.start_units()
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor] | None:
         """As in a test."""
-        self.test_step(batch, batch_idx)
+        return self.test_step(batch, batch_idx)
+
+    def on_validation_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+        """As in a test."""
+        self.on_test_batch_end(outputs, batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """As in a test, with names that begin with ``val_``."""
-        self._log_accuracy("val_")
+        self._score("val_", num_views=1)
+
+    @staticmethod
+    def contributions(samples: Sequence[Sample]) -> Contributions:
+        """What each video adds to top-1."""
+        return contributions_of(samples, lambda sample: {0: sample["rank"] == 1}, parts=1)
+
+    def _score(self, prefix: str, num_views: int) -> None:
+        units = self.all_units(self.loader_stages[0])
+        self.count_broken(0, units)
+        videos = self._datamodule().records.videos
+        accuracy = MultiViewAccuracy(len(videos), self.num_classes, num_views, sync_on_compute=False)
+        for unit in units:
+            if "logits" in unit:
+                accuracy.update(unit["logits"], video=unit["index"], view=unit["view"], label=unit["label"])
+        self.end_units()
+        if not bool(accuracy.views.any()):
+            raise UserError("nothing is left to evaluate: no video could be read")
+        self.log_dict({prefix + name: value.float() for name, value in accuracy.compute().items()})
+        if self.trainer.testing and self.trainer.is_global_zero:
+            self.samples = _samples(accuracy, videos)
 
     # Fine-tuning.
 
@@ -169,17 +205,20 @@ class ActionRecognition(LightningModule):
     def _datamodule(self) -> Any:
         return self.trainer.datamodule  # type: ignore[attr-defined]
 
-    def _start_counting(self, num_views: int) -> None:
-        num_videos = len(self._datamodule().records.videos)
-        self._accuracy = MultiViewAccuracy(num_videos, self.num_classes, num_views).to(self.device)
 
-    def _counting(self) -> MultiViewAccuracy:
-        if self._accuracy is None:
-            raise RuntimeError("no evaluation has started")
-        return self._accuracy
-
-    def _log_accuracy(self, prefix: str) -> None:
-        if not bool(self._counting().views.any()):
-            raise UserError("nothing is left to evaluate: no video could be read")
-        self.log_dict({prefix + name: value.float() for name, value in self._counting().compute().items()})
-        self._accuracy = None
+def _samples(accuracy: MultiViewAccuracy, videos: Sequence[str]) -> list[Sample]:
+    """One row for each video: its class, the five likeliest, the rank of its class from 1."""
+    evaluated = (accuracy.views > 0).nonzero().squeeze(1)
+    likeliest = accuracy.scores()[evaluated].topk(min(5, accuracy.num_classes))
+    columns = (evaluated, accuracy.labels[evaluated], accuracy.ranks(), likeliest.indices, likeliest.values)
+    return [
+        {
+            "video": videos[video],
+            "label": label,
+            "prediction": classes[0],
+            "rank": rank + 1,
+            "likeliest": classes,
+            "probabilities": probabilities,
+        }
+        for video, label, rank, classes, probabilities in zip(*(column.tolist() for column in columns), strict=True)
+    ]

@@ -1,13 +1,13 @@
 """Re-ranking: the fusion encoder scores the best candidates of each query, in both directions."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from vidtldr.models.umt import UMT
-from vidtldr.tasks.token_store import TokenStore
+from vidtldr.tasks.encoded import EncodedSide
 
 UNSCORED = -100.0
 """Score of a pair that re-ranking leaves out, below any that it gives (as in the official evaluation)."""
@@ -33,21 +33,8 @@ def candidates(similarity: Tensor, k: int) -> Tensor:
     return torch.zeros_like(similarity, dtype=torch.bool).scatter_(1, best, True)
 
 
-@torch.inference_mode()
-def rerank(
-    model: UMT,
-    similarity: Tensor,
-    videos: TokenStore,
-    texts: TokenStore,
-    text_mask: Tensor,
-    *,
-    video_rows: Tensor,
-    text_rows: Tensor,
-    k: int,
-    texts_per_batch: int = 64,
-    on_video: Callable[[], None] = lambda: None,
-) -> Reranked:
-    """Score candidates with the fusion encoder; a pair that both directions ask for is scored once.
+class Reranking:
+    """The work of re-ranking, video by video; a pair that both directions ask for is scored once.
 
     A video's keys and values are projected once for all its texts, and texts are cut to the longest of a batch.
 
@@ -61,25 +48,61 @@ def rerank(
         text_rows: Row of ``texts`` for each row of ``similarity``, ``[q]``.
         k: Candidates of a query (128 in every released setting).
         texts_per_batch: Texts fused with a video at a time.
-        on_video: Called after each video.
     """
-    device = model.vision_proj.weight.device
-    wanted_by_text = candidates(similarity, k)
-    wanted_by_video = candidates(similarity.t(), k).t()
-    lengths = text_mask.sum(dim=1)
-    scores = torch.full(similarity.shape, UNSCORED)
-    for column, row in enumerate(video_rows.tolist()):
-        chosen = (wanted_by_text[:, column] | wanted_by_video[:, column]).nonzero().squeeze(1)
-        if len(chosen):  # with few candidates per text some videos are nobody's
-            chosen = chosen[lengths[chosen].argsort(stable=True)]  # equal lengths together: little padding
-            keys_values = model.text_encoder.project_keys_values(videos.read(row).unsqueeze(0).to(device))
-            for part in chosen.split(texts_per_batch):
-                longest = int(lengths[part].max())
-                hidden, mask = texts.read(text_rows[part])[:, :longest].to(device), text_mask[part, :longest].to(device)
-                logits = model.match_logits(hidden, mask, keys_values=keys_values)
-                scores[part, column] = logits[:, 1].cpu()
-        on_video()
-    return Reranked(
-        text_to_video=scores.masked_fill(~wanted_by_text, UNSCORED),
-        video_to_text=scores.masked_fill(~wanted_by_video, UNSCORED).t(),
-    )
+
+    def __init__(
+        self,
+        model: UMT,
+        similarity: Tensor,
+        videos: EncodedSide,
+        texts: EncodedSide,
+        text_mask: Tensor,
+        *,
+        video_rows: Tensor,
+        text_rows: Tensor,
+        k: int,
+        texts_per_batch: int = 64,
+    ) -> None:
+        self._model, self._videos, self._texts = model, videos, texts
+        self._video_rows, self._text_rows = video_rows.tolist(), text_rows.tolist()
+        self._mask, self._lengths = text_mask, text_mask.sum(dim=1)
+        self._texts_per_batch = texts_per_batch
+        self._by_text = candidates(similarity, k)
+        self._by_video = candidates(similarity.t(), k).t()
+
+    @cached_property
+    def _wanted(self) -> Tensor:
+        return self._by_text | self._by_video
+
+    @torch.inference_mode()
+    def scores(self, column: int) -> Tensor:
+        """Score a video against the texts that are its candidates, or that it is a candidate of.
+
+        Args:
+            column: Which column of ``similarity`` the video is.
+
+        Returns:
+            ``[q]`` float32 on the CPU, :data:`UNSCORED` for all other texts.
+        """
+        scores = torch.full((len(self._wanted),), UNSCORED)
+        chosen = self._wanted[:, column].nonzero().squeeze(1)
+        if not len(chosen):  # with few candidates per text some videos are nobody's
+            return scores
+        device = self._model.vision_proj.weight.device
+        chosen = chosen[self._lengths[chosen].argsort(stable=True)]  # equal lengths together: little padding
+        tokens = self._videos.tokens(self._video_rows[column]).unsqueeze(0).to(device)
+        keys_values = self._model.text_encoder.project_keys_values(tokens)
+        for part in chosen.split(self._texts_per_batch):
+            longest = int(self._lengths[part].max())
+            hidden = torch.stack([self._texts.tokens(self._text_rows[query])[:longest] for query in part.tolist()])
+            mask = self._mask[part, :longest].to(device)
+            logits = self._model.match_logits(hidden.to(device), mask, keys_values=keys_values)
+            scores[part] = logits[:, 1].float().cpu()
+        return scores
+
+    def reranked(self, scores: Tensor) -> Reranked:
+        """What each direction sees of the scores of all videos, ``[q, g]``."""
+        return Reranked(
+            text_to_video=scores.masked_fill(~self._by_text, UNSCORED),
+            video_to_text=scores.masked_fill(~self._by_video, UNSCORED).t(),
+        )

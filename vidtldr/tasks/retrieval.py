@@ -1,38 +1,44 @@
 """Video-text retrieval: encode, score in both directions, re-rank; and the fine-tuning that goes with it."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
-from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
+from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
-from vidtldr.metrics.retrieval import RetrievalRecall
+from vidtldr.metrics.retrieval import RetrievalRecall, retrieval_ranks
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import blank_input
 from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, WordHead, load_umt, umt_size
+from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
-from vidtldr.tasks.encoded import EncodedSet
+from vidtldr.tasks.encoded import Answerable, EncodedSet
 from vidtldr.tasks.losses import contrastive_loss, matching_loss
 from vidtldr.tasks.masked_words import masked_word_loss
 from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
-from vidtldr.tasks.rerank import rerank
+from vidtldr.tasks.rerank import Reranked, Reranking
 from vidtldr.tasks.stages import Stage
+from vidtldr.tasks.units import UnitTask
 
 _log = logging.getLogger(__name__)
 _DIRECTIONS = ("t2v", "v2t")
+_TOP_K = (1, 5, 10)
+_SCORES = "scores"  # the stage of re-ranking
+_VIDEOS_PER_UNIT = 8  # of re-ranking: little to lose when a run is killed, and not too many files
 
 
 def _recall_table(title: str, group: str, prefix: str = "") -> ScoreTable:
-    columns = {f"{prefix}{d}_r{k}": f"{d} R@{k}" for d in _DIRECTIONS for k in (1, 5, 10)}
+    columns = {f"{prefix}{d}_r{k}": f"{d} R@{k}" for d in _DIRECTIONS for k in _TOP_K}
     compared = f"{prefix}r_mean"
     return ScoreTable(columns | {compared: "mean"}, compared, group, title, prefix)
 
 
-class VideoTextRetrieval(LightningModule):
+class VideoTextRetrieval(UnitTask):
     """UMT on video-text retrieval.
 
     Args:
@@ -52,8 +58,6 @@ class VideoTextRetrieval(LightningModule):
             fusion encoder that starts from random weights needs easy ones first.
         drop_path: Stochastic depth of the vision encoder while training.
         dropout: Dropout of the text encoder while training.
-        scratch_dir: Folder for token features during an evaluation (several GB for large sets); None means the
-            system's temporary folder.
     """
 
     score_tables: ClassVar = (
@@ -81,7 +85,6 @@ class VideoTextRetrieval(LightningModule):
         hard_negatives: bool = True,
         drop_path: float = 0.1,
         dropout: float = 0.1,
-        scratch_dir: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -99,12 +102,15 @@ class VideoTextRetrieval(LightningModule):
             unused = load_umt(self.model, checkpoint)
             self.checkpoint_sha256 = file_sha256(checkpoint)
             _log.info("%s loaded; %d entries of parts that retrieval does not use left out", checkpoint, len(unused))
-        self.k_test, self.scratch_dir, self.hard_negatives = k_test, scratch_dir, hard_negatives
+        self.k_test, self.hard_negatives = k_test, hard_negatives
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self.recall = nn.ModuleDict(
-            {prefix + direction: RetrievalRecall() for prefix in ("", "dual_") for direction in _DIRECTIONS}
+            {
+                prefix + direction: RetrievalRecall(sync_on_compute=False)
+                for prefix in ("", "dual_")
+                for direction in _DIRECTIONS
+            }
         )
-        self._encoded: EncodedSet | None = None
 
     @property
     def vision_encoder(self) -> UMTVisionEncoder:
@@ -122,21 +128,30 @@ class VideoTextRetrieval(LightningModule):
 
     # Evaluation. Loader 0 brings videos, loader 1 texts; their scores meet when both are through.
 
-    def on_test_epoch_start(self) -> None:
-        """Start with empty stores."""
-        videos, texts = self._loaders()
-        self._encoded = EncodedSet(len(videos.dataset), len(texts.dataset), self.scratch_dir)
+    @property
+    def loader_stages(self) -> tuple[str, ...]:
+        """Encoding, of either side."""
+        return "videos", "texts"
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def on_test_epoch_start(self) -> None:
+        """Begin."""
+        self.start_units()
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Encode a batch of videos (loader 0) or texts (loader 1)."""
-        encoded = self._current()
+        if not len(batch["index"]):  # every video of the batch was broken
+            return None
         if dataloader_idx == 1:
             input_ids, mask = self._tokenize(batch["texts"])
             hidden, features = self.model.encode_text(input_ids, mask)
-            encoded.add_texts(batch["index"], hidden, features, mask, batch["videos"])
-        elif len(batch["index"]):  # not if every video of the batch was broken
-            tokens, features = self.model.encode_video(self.model.normalize(batch["clips"]))
-            encoded.videos.add(batch["index"], tokens, features)
+            return {"tokens": hidden, "features": features, "mask": mask}
+        tokens, features = self.model.encode_video(self.model.normalize(batch["clips"]))
+        return {"tokens": tokens, "features": features}
+
+    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Keep what was encoded; apart from the step, whose time is the encoder's."""
+        notes = {"videos": batch["videos"]} if dataloader_idx == 1 else {}
+        self.keep_batch(self.loader_stages[dataloader_idx], batch, outputs, **notes)
 
     def on_test_epoch_end(self) -> None:
         """Score, re-rank and log recall: re-ranked as ``t2v_r1``, contrastive only as ``dual_t2v_r1``."""
@@ -144,60 +159,81 @@ class VideoTextRetrieval(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """As in a test."""
-        self.on_test_epoch_start()
+        self.start_units()
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def validation_step(
+        self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> dict[str, Tensor] | None:
         """As in a test."""
-        self.test_step(batch, batch_idx, dataloader_idx)
+        return self.test_step(batch, batch_idx, dataloader_idx)
+
+    def on_validation_batch_end(
+        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """As in a test."""
+        self.on_test_batch_end(outputs, batch, batch_idx, dataloader_idx)
 
     def on_validation_epoch_end(self) -> None:
         """As in a test, with names that begin with ``val_``."""
         self._score("val_")
 
-    def on_exception(self, exception: BaseException) -> None:
-        """Leave no scratch files behind."""
-        self._discard()
+    @staticmethod
+    def contributions(samples: Sequence[Sample]) -> Contributions:
+        """What each video adds to the mean of the six recalls; its captions count with it."""
 
-    def teardown(self, stage: str) -> None:
-        """Leave no scratch files behind."""
-        self._discard()
+        def hits(sample: Sample) -> dict[int, float]:
+            first = len(_TOP_K) * (sample["query"] == "video")
+            return {first + part: sample["rank"] <= k for part, k in enumerate(_TOP_K)}
 
-    def _loaders(self) -> list[Any]:
-        loaders = self.trainer.test_dataloaders if self.trainer.testing else self.trainer.val_dataloaders
-        if not isinstance(loaders, list) or len(loaders) != 2:
-            raise UserError("retrieval needs a datamodule that gives two loaders, of videos and of texts")
-        return loaders
-
-    def _current(self) -> EncodedSet:
-        if self._encoded is None:
-            raise RuntimeError("no evaluation has started")
-        return self._encoded
+        return contributions_of(samples, hits, parts=len(_TOP_K) * len(_DIRECTIONS))
 
     def _score(self, prefix: str) -> None:
-        encoded, part = self._current(), self._current().answerable()
+        videos, texts = (self.all_units(stage) for stage in self.loader_stages)
+        self.count_broken(0, videos)
+        encoded = EncodedSet(videos, texts, *(len(loader.dataset) for loader in self._loaders()))
+        part = encoded.answerable()
         if not len(part.queries):
             raise UserError("nothing is left to evaluate: no readable video has a caption")
-        similarity = encoded.texts.features(part.queries) @ encoded.videos.features(part.videos).t()
+        similarity = (encoded.texts.features(part.queries) @ encoded.videos.features(part.videos).t()).float()
+        scores = self._rerank(encoded, part, similarity)
+        self.end_units()
+        ranks = self._log_recall(prefix, "", scores.text_to_video, scores.video_to_text, part.correct)
+        dual_ranks = self._log_recall(prefix, "dual_", similarity, similarity.t(), part.correct)
+        if self.trainer.testing and self.trainer.is_global_zero:
+            self.samples = self._samples(part, scores, ranks, dual_ranks)
+
+    def _rerank(self, encoded: EncodedSet, part: Answerable, similarity: Tensor) -> Reranked:
+        work = Reranking(
+            self.model,
+            similarity,
+            encoded.videos,
+            encoded.texts,
+            encoded.text_mask(part.queries),
+            video_rows=part.videos,
+            text_rows=part.queries,
+            k=self.k_test,
+        )
+        done = self.found_units(_SCORES)
+        columns = list(range(len(part.videos)))
+        starts = [start for start in columns[::_VIDEOS_PER_UNIT] if start not in done]
+        own = [
+            columns[start : start + _VIDEOS_PER_UNIT] for start in starts[self.global_rank :: self.trainer.world_size]
+        ]
         # Hooks, unlike steps, do not run in the trainer's precision of themselves.
         precision = self.trainer.precision_plugin.forward_context()
-        with precision, Stage(self.trainer, "re-rank", total=len(part.videos)) as stage:
-            scores = rerank(
-                self.model,
-                similarity,
-                encoded.videos.tokens,
-                encoded.texts.tokens,
-                encoded.text_mask(part.queries),
-                video_rows=part.videos,
-                text_rows=part.queries,
-                k=self.k_test,
-                on_video=stage.advance,
-            )
-        self._discard()
-        self._log_recall(prefix, "", scores.text_to_video, scores.video_to_text, part.correct)
-        self._log_recall(prefix, "dual_", similarity, similarity.t(), part.correct)
+        with precision, Stage(self.trainer, "re-rank", total=sum(map(len, own))) as stage:
+            for unit in own:
+                unit_scores = []
+                for column in unit:
+                    unit_scores.append(work.scores(column))
+                    stage.advance()
+                self.keep_unit(_SCORES, unit[0], {"scores": torch.stack(unit_scores, dim=1)}, items=len(unit))
+        units = self.all_units(_SCORES)
+        return work.reranked(torch.cat([unit["scores"] for unit in units], dim=1))
 
-    def _log_recall(self, prefix: str, kind: str, t2v: Tensor, v2t: Tensor, correct: Tensor) -> None:
-        means = []
+    def _log_recall(self, prefix: str, kind: str, t2v: Tensor, v2t: Tensor, correct: Tensor) -> list[Tensor]:
+        """Log the recalls of both directions; returns the ranks of all queries that have an answer."""
+        means, ranks = [], []
         for direction, scores, targets in zip(_DIRECTIONS, (t2v, v2t), (correct, correct.t())):
             recall = cast(RetrievalRecall, self.recall[kind + direction])
             has_answer = targets.any(dim=1)  # a video without captions is a distractor, not a query
@@ -206,12 +242,49 @@ class VideoTextRetrieval(LightningModule):
             recall.reset()
             self.log_dict({f"{prefix}{kind}{direction}_{name}": value.float() for name, value in values.items()})
             means.append(values["mean"])
+            ranks.append(retrieval_ranks(scores[has_answer], targets[has_answer]))
         self.log(f"{prefix}{kind}r_mean", torch.stack(means).mean().float())
+        return ranks
 
-    def _discard(self) -> None:
-        if self._encoded is not None:
-            self._encoded.scratch.cleanup()
-            self._encoded = None
+    def _samples(
+        self, part: Answerable, scores: Reranked, ranks: list[Tensor], dual_ranks: list[Tensor]
+    ) -> list[Sample]:
+        """One row for each query: its rank by either score, from 1, and what stands first."""
+        names = self._names(part)
+        rows: list[Sample] = []
+        for query, found, targets, rank, dual_rank in zip(
+            ("text", "video"), (scores.text_to_video, scores.video_to_text), (part.correct, part.correct.t()), ranks,
+            dual_ranks,
+        ):  # fmt: skip
+            own, other = names[query], names["video" if query == "text" else "text"]
+            best = found.max(dim=1)
+            queries = targets.any(dim=1).nonzero().squeeze(1).tolist()
+            for row, position, dual_position in zip(queries, rank.tolist(), dual_rank.tolist(), strict=True):
+                video = own[row] if query == "video" else names["video"][int(targets[row].nonzero()[0])]
+                rows.append(
+                    {
+                        "query": query,
+                        "id": own[row],
+                        "video": video,
+                        "rank": position + 1,
+                        "contrastive_rank": dual_position + 1,
+                        "prediction": other[int(best.indices[row])],
+                        "score": float(best.values[row]),
+                    }
+                )
+        return rows
+
+    def _names(self, part: Answerable) -> dict[str, list[Any]]:
+        """What videos are called, and the positions of texts."""
+        records = getattr(self.trainer.datamodule, "records", None)  # type: ignore[attr-defined]
+        videos = [row if records is None else records.videos[row] for row in part.videos.tolist()]
+        return {"video": videos, "text": part.queries.tolist()}
+
+    def _loaders(self) -> list[Any]:
+        loaders = self.trainer.test_dataloaders if self.trainer.testing else self.trainer.val_dataloaders
+        if not isinstance(loaders, list) or len(loaders) != 2:
+            raise UserError("retrieval needs a datamodule that gives two loaders, of videos and of texts")
+        return loaders
 
     def _tokenize(self, texts: list[str], **options: bool) -> tuple[Tensor, Tensor]:
         input_ids, mask = self.tokenizer(texts, **options)

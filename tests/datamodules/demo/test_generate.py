@@ -14,7 +14,7 @@ COUNTS = {"test": 3, "val": 1, "train": 2}
 
 
 def files_of(root):
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("[!.]*")) if path.is_file()}
 
 
 def times_of(root):
@@ -72,7 +72,7 @@ def test_nothing_temporary_is_left(demo):
 def test_the_manifest_tells_version_seed_and_counts(demo):
     manifest = json.loads((demo / "demo.json").read_text(encoding="utf-8"))
     assert set(manifest) == set(SPLITS)
-    assert manifest["test"] == {"generator_version": 1, "seed": 2001, "videos": 3, "captions_per_video": 5}
+    assert manifest["test"] == {"generator_version": 2, "seed": 2001, "videos": 3, "captions_per_video": 5}
 
 
 def test_a_complete_set_is_not_touched_again(demo, capsys):

@@ -38,8 +38,8 @@ def test_lengths_vary_within_their_bounds():
     assert len(lengths) > 15
 
 
-def test_about_half_of_the_videos_have_two_objects_and_a_third_a_late_one():
-    assert 0.4 < np.mean([len(scene.things) == 2 for scene in SCENES]) < 0.65
+def test_three_quarters_of_the_videos_have_two_objects_and_a_third_a_late_one():
+    assert 0.7 < np.mean([len(scene.things) == 2 for scene in SCENES]) < 0.82
     assert 0.25 < np.mean([any(t.late for t in scene.things) for scene in SCENES]) < 0.42
     assert all(sum(t.late for t in scene.things) <= 1 for scene in SCENES)
 

@@ -99,9 +99,9 @@ def demo(tmp_path_factory):
 
 
 def test_questions_are_written_beside_the_captions_and_no_video_is_made_again(demo):
-    before = {path.name: path.stat().st_mtime_ns for path in demo.rglob("*") if path.is_file()}
+    before = {path.name: path.stat().st_mtime_ns for path in demo.rglob("[!.]*") if path.is_file()}
     assert main(["--set", "vqa", "--root", str(demo), "--test", "2"]) == 0
-    after = {path.name: path.stat().st_mtime_ns for path in demo.rglob("*") if path.is_file()}
+    after = {path.name: path.stat().st_mtime_ns for path in demo.rglob("[!.]*") if path.is_file()}
     assert before.items() <= after.items()
     assert set(after) - set(before) == {"demo_vqa.json", "msvd_qa_test.json", "msvd_qa_answer_list.json"}
     records = json.loads((demo / "msvd_qa_test.json").read_text())

@@ -1,0 +1,47 @@
+"""Which batches of an evaluation a process takes."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Share:
+    """One process's part of the batches that are left to do.
+
+    Whole batches are dealt out, in their order and as one process alone would form them: what is computed from a batch
+    is then the same for any number of processes, and no sample comes twice or is added to fill up.
+
+    Attributes:
+        rank: Which process, from 0.
+        world_size: How many there are.
+        finished: First positions of batches that were done in an earlier run.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    finished: Collection[int] = ()
+
+    def of(self, num_items: int, batch_size: int) -> list[list[int]]:
+        """Positions of the items of each of its batches; one empty batch if there is none.
+
+        The empty batch makes the process go through the motions of a test, which it must leave together with the rest.
+        """
+        starts = [start for start in range(0, num_items, batch_size) if start not in self.finished]
+        own = starts[self.rank :: self.world_size]
+        return [list(range(start, min(start + batch_size, num_items))) for start in own] or [[]]
+
+
+def batch_facts(items: Sequence[Any]) -> dict[str, int]:
+    """What a batch is known by.
+
+    Args:
+        items: With an ``index`` each, or tuples that begin with it.
+
+    Returns:
+        ``first``, the position of its first item in the data set, -1 for an empty batch; and ``items``, their number,
+        broken ones included.
+    """
+    if not items:
+        return {"first": -1, "items": 0}
+    return {"first": items[0][0] if isinstance(items[0], tuple) else items[0].index, "items": len(items)}
