@@ -19,14 +19,10 @@ class Timing:
     Attributes:
         seconds: Of each round.
         ratios: Time of the first candidate in the same round over this one's: above 1 is faster.
-        peak_memory_bytes: Of one run apart; see ``peak_memory_of``.
-        peak_memory_of: What the peak is one of.
     """
 
     seconds: tuple[float, ...]
     ratios: tuple[float, ...]
-    peak_memory_bytes: int
-    peak_memory_of: str
 
     @property
     def median_seconds(self) -> float:
@@ -55,22 +51,33 @@ def interleaved(
     """
     if rounds < 1 or not candidates:
         raise ValueError(f"nothing to time: {len(candidates)} candidates in {rounds} rounds")
-    memory = {}
-    for name, run in candidates.items():
-        peak = PeakMemory(device)
-        _timed(run, device)
-        memory[name] = peak.peak()
-        on_run()
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(rounds):
+    for counted in (False, *[True] * rounds):
         for name, run in candidates.items():
-            seconds[name].append(_timed(run, device))
+            taken = _timed(run, device)
+            if counted:
+                seconds[name].append(taken)
             on_run()
     first = seconds[next(iter(candidates))]
     return {
-        name: Timing(tuple(times), tuple(a / b for a, b in zip(first, times, strict=True)), *memory[name])
+        name: Timing(tuple(times), tuple(a / b for a, b in zip(first, times, strict=True)))
         for name, times in seconds.items()
     }
+
+
+def peak_above(run: Run, device: torch.device) -> int:
+    """Bytes by which memory peaks, while ``run`` runs, above what was taken when it began.
+
+    Args:
+        run: What to watch; run it once before, so that libraries and their buffers are there already.
+        device: On a GPU what torch has allocated is watched, else the resident memory of this process.
+    """
+    memory = PeakMemory(device)
+    before, _ = memory.peak()
+    run()
+    _synchronize(device)
+    peak, _ = memory.peak()
+    return peak - before
 
 
 def _timed(run: Run, device: torch.device) -> float:

@@ -134,7 +134,7 @@ def merge_tokens(
     # A mean in float32: sums of half-precision features times masses would overflow or lose the small terms.
     moving = at_least_float32(_gather(sources, plan.source)) * moving_mass.unsqueeze(-1)
     merged = at_least_float32(destinations) * destination_mass.unsqueeze(-1)
-    merged = merged.scatter_add(1, _widen(plan.target, x.shape[-1]), moving.to(merged.dtype))
+    merged = _scatter_add(merged, plan.target, moving.to(merged.dtype))
     merged = (merged / new_mass.unsqueeze(-1)).to(x.dtype)
 
     tokens = torch.cat([prefix, _gather(sources, plan.unmerged), merged], dim=1)
@@ -156,6 +156,16 @@ def _split(x: Tensor, num_prefix: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:
     return x.gather(1, _widen(index, x.shape[-1]))
+
+
+def _scatter_add(x: Tensor, index: Tensor, added: Tensor) -> Tensor:
+    """Add tokens ``[b, r, c]`` to those of ``[b, n, c]`` at ``[b, r]``, in place.
+
+    As one matrix of all clips' tokens, in which PyTorch adds whole rows, several times as fast as in a batch of them.
+    """
+    first = torch.arange(len(x), device=index.device).unsqueeze(1) * x.shape[1]
+    rows = (index + first).flatten().unsqueeze(-1).expand(-1, x.shape[-1])
+    return x.flatten(0, 1).scatter_add_(0, rows, added.flatten(0, 1)).view(x.shape)
 
 
 def _widen(index: Tensor, channels: int) -> Tensor:

@@ -178,6 +178,15 @@ def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.Sequential]:
 
 def _run_block(block: Block, tokens: _Tokens, method: Method, r: int, num_prefix: int) -> tuple[_Tokens, _Layer]:
     """A block that gives up ``r`` tokens between attention and MLP."""
+    reduced, done = _attend_and_reduce(block, tokens, method, r, num_prefix)
+    x = reduced.x + block.drop_path2(block.ls2(block.mlp(block.norm2(reduced.x))))
+    return replace(reduced, x=x), done
+
+
+def _attend_and_reduce(
+    block: Block, tokens: _Tokens, method: Method, r: int, num_prefix: int
+) -> tuple[_Tokens, _Layer]:
+    """The first half of a block; a function of its own, so that keys and values are freed before the MLP."""
     x, mass = tokens.x, tokens.mass
     log_mass = mass.log() if mass is not None and method.proportional_attention else None
     attended, keys, read = _attention(
@@ -186,9 +195,7 @@ def _run_block(block: Block, tokens: _Tokens, method: Method, r: int, num_prefix
     x = x + block.drop_path1(block.ls1(attended))
     score = read if method.statistic else tokens.score
     reduction = method.reduce(LayerView(x, keys, score, mass, num_prefix), r) if r else None
-    reduced = _reduce(_Tokens(x, mass, score), reduction)
-    x = reduced.x + block.drop_path2(block.ls2(block.mlp(block.norm2(reduced.x))))
-    return replace(reduced, x=x), _Layer(reduction, score if reduction else None)
+    return _reduce(_Tokens(x, mass, score), reduction), _Layer(reduction, score if reduction else None)
 
 
 def _run_after_reducing(
