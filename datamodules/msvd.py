@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from .base import ANNOTATION_FOLDERS, VideoDataModule
 from .retrieval import RetrievalDataModule
+from .text_files import read_utf8, shown, split_lines
 
 _RENAMED = re.compile(r"(vid|video)(\d+)")
 
@@ -48,13 +49,13 @@ class MSVD(MSVDNames, RetrievalDataModule):
 def _read_mapping(path: Path) -> dict[str, list[str]]:
     """From each name of a clip to its other names, read from lines ``<clip id> vidN``."""
     same_clip: dict[str, list[str]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(split_lines(read_utf8(path)), start=1):
         if not line.strip():
             continue
         clip, _, renamed = line.strip().rpartition(" ")
         match = _RENAMED.fullmatch(renamed)
         if not clip or not match:
-            raise ValueError(f"{path}, line {number}: expected '<clip id> vidN', found {line[:60]!r}")
+            raise ValueError(f"{path}, line {number}: expected '<clip id> vidN', found {shown(line)}")
         first = int(match[2]) - (match[1] == "vid")  # counted from 0; vid1 is video0
         names = [clip.strip(), f"vid{first + 1}", f"video{first}"]
         for name in names:

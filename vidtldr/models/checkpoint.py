@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from vidtldr.atomic import write_atomically
 from vidtldr.errors import UserError
 
 StateDict = dict[str, Tensor]
@@ -51,8 +52,12 @@ def read_state_dict(path: str | Path) -> StateDict:
 
 
 def save_weights(model: nn.Module, path: str | Path) -> None:
-    """Write the entries of a model as safetensors, under its own names."""
-    save_file({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, path)
+    """Write the entries of a model as safetensors, under its own names.
+
+    Raises:
+        UserError: The file cannot be written; a former one is as it was.
+    """
+    write_atomically(path, save({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}))
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def build_encoder(
     sizes: dict[str, Any]
     if backbone in UMT_SIZES:
         umt = umt_size(backbone, overrides)
-        sizes = {key: getattr(umt, key) for key in ("patch_size", "width", "depth", "num_heads")}
+        sizes = {key: getattr(umt, key) for key in ("patch_size", "tubelet_size", "width", "depth", "num_heads")}
         return ClipEncoder(UMTVisionEncoder(**shape, **sizes), 1)
     if backbone in VIDEOMAE_SIZES:
         return ClipEncoder(VideoMAE(videomae_size(backbone, overrides), num_classes=num_classes, **shape), 1)

@@ -3,6 +3,7 @@
 import argparse
 import pickle
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from torch import Tensor
 from tests.helpers.reference import UMT_TINY_SIZE, load, tensor, weights
 from vidtldr.errors import UserError
 from vidtldr.merging import Base, Method, VidTLDR, merging
+from vidtldr.models.checkpoint import save_weights
 from vidtldr.models.umt import UMT, UMT_SIZES, load_umt, umt_size
 
 _TINY = load("umt_tiny_retrieval")
@@ -170,3 +172,15 @@ def test_an_unknown_size_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="umt_b has no size 'layers': it has width, depth"):
         umt_size("umt_b", {"layers": 3})
     assert umt_size("umt_b", {"depth": 3}).depth == 3
+
+
+def test_patches_of_one_frame_are_inflated_to_tubelets(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    single = UMT(UMT_TINY_SIZE, num_frames=4, image_size=64).eval()
+    save_weights(single, tmp_path / "single.safetensors")
+    double = UMT(replace(UMT_TINY_SIZE, tubelet_size=2), num_frames=8, image_size=64).eval()
+    load_umt(double, tmp_path / "single.safetensors")
+    clip = torch.randn(1, 4, 3, 64, 64)
+    with torch.no_grad():
+        for expected, found in zip(single.encode_video(clip), double.encode_video(clip.repeat_interleave(2, dim=1))):
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)

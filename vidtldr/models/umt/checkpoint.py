@@ -8,7 +8,7 @@ modes and otherwise leaves the text encoder untrained without a word. Here it is
 import re
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from vidtldr.models.checkpoint import (
     StateDict,
@@ -28,10 +28,14 @@ _RENAMES = (
 # head of masked language modelling.
 _UNUSED = re.compile(r"^(clip_teacher|vision_encoder\.clip_decoder|text_encoder\.cls)\.")
 _POSITION_IDS = "text_encoder.embeddings.position_ids"
+_PATCHES = "vision_encoder.patch_embed.proj.weight"
 
 
 def load_umt(model: nn.Module, path: str | Path) -> list[str]:
     """Load a UMT file, published or exported by this project, into a retrieval model.
+
+    Patches of one frame are inflated where the model has tubelets of several: a clip that stands still gives the same
+    tokens as before (I3D, arXiv:1705.07750, section 3).
 
     Returns:
         The entries of the file that the model has no use for.
@@ -42,9 +46,19 @@ def load_umt(model: nn.Module, path: str | Path) -> list[str]:
     with named_in_errors(path):
         state, unused = convert_umt(read_state_dict(path))
     # Some versions of the text encoder store this counter and some do not; it is 0, 1, 2, ... in all.
-    state.setdefault(_POSITION_IDS, model.state_dict()[_POSITION_IDS])
+    own = model.state_dict()
+    state.setdefault(_POSITION_IDS, own[_POSITION_IDS])
+    if _PATCHES in state:
+        state[_PATCHES] = _inflated(state[_PATCHES], tubelet_size=own[_PATCHES].shape[2])
     load_exactly(model, state, str(path))
     return unused
+
+
+def _inflated(weight: Tensor, tubelet_size: int) -> Tensor:
+    """A patch projection ``[d, c, 1, p, p]`` spread over ``tubelet_size`` frames; any other as it is."""
+    if weight.ndim != 5 or weight.shape[2] != 1 or tubelet_size == 1:
+        return weight
+    return weight.repeat(1, 1, tubelet_size, 1, 1) / tubelet_size
 
 
 def convert_umt(state: StateDict) -> tuple[StateDict, list[str]]:

@@ -22,6 +22,7 @@ class UMTSize:
         depth: Blocks of the vision encoder.
         num_heads: Attention heads of the vision encoder.
         patch_size: Height and width of a patch in pixels.
+        tubelet_size: Frames of a token.
         joint_dim: Channels of the space where videos and texts are compared.
         text_width: Channels of a text token.
         text_layers: Layers of the text encoder, fusion layers included.
@@ -36,6 +37,7 @@ class UMTSize:
     depth: int = 12
     num_heads: int = 12
     patch_size: int = 16
+    tubelet_size: int = 1
     joint_dim: int = 512
     text_width: int = 768
     text_layers: int = 12
@@ -72,6 +74,7 @@ class UMTSize:
             num_frames=num_frames,
             image_size=image_size,
             patch_size=self.patch_size,
+            tubelet_size=self.tubelet_size,
             width=self.width,
             depth=self.depth,
             num_heads=self.num_heads,

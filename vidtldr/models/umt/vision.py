@@ -14,6 +14,7 @@ class UMTVisionEncoder(VideoTransformer):
         num_frames: Frames of a clip.
         image_size: Height and width of a frame in pixels.
         patch_size: Height and width of a patch in pixels.
+        tubelet_size: Frames of a token.
         width: Channels of a token.
         depth: Blocks.
         num_heads: Attention heads.
@@ -28,6 +29,7 @@ class UMTVisionEncoder(VideoTransformer):
         num_frames: int,
         image_size: int = 224,
         patch_size: int = 16,
+        tubelet_size: int = 1,
         width: int = 768,
         depth: int = 12,
         num_heads: int = 12,
@@ -37,6 +39,7 @@ class UMTVisionEncoder(VideoTransformer):
     ) -> None:
         super().__init__(
             num_frames=num_frames,
+            tubelet_size=tubelet_size,
             checkpoint_frames=checkpoint_frames,
             img_size=image_size,
             patch_size=patch_size,
