@@ -10,19 +10,21 @@ from vidtldr.cli.entry import run
 from vidtldr.cli.paths import PROJECT_DIR
 
 README = (PROJECT_DIR / "README.md").read_text()
-COMMANDS = re.findall(r"^python (eval|train)\.py ([^#\n]+)", README, re.MULTILINE)
+_ONE_LINE_EACH = README.replace("\\\n", "")
+COMMANDS = re.findall(r"^(?:python|torchrun|srun)\b[^#\n]*?\b(eval|train)\.py ([^#\n]+)", _ONE_LINE_EACH, re.MULTILINE)
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def test_there_is_something_to_test() -> None:
     assert len(COMMANDS) >= 5
+    assert sum("/shared/results" in arguments for _, arguments in COMMANDS) == 2  # by torchrun and by srun
     assert len(SNIPPETS) == 1
 
 
 @pytest.mark.parametrize(("script", "arguments"), COMMANDS)
 def test_every_command_is_understood(script: str, arguments: str, tmp_path, capsys: pytest.CaptureFixture) -> None:
     module = {"eval": "vidtldr.cli.evaluate", "train": "vidtldr.cli.train"}[script]
-    words = shlex.split(arguments.replace("--print_config", ""))
+    words = [word for word in shlex.split(arguments) if word not in ("--print_config", "...")]  # data and weights
     config = words[words.index("--config") + 1]
     if config.startswith("umt"):  # the others need no download
         words.append(f"--model.tokenizer={write_vocabulary(tmp_path / 'vocab.txt')}")

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from callbacks import Speed
+from vidtldr.bootstrap import Interval
 from vidtldr.merging import Base, Method, ToMe, VidTLDR
 from vidtldr.report import WIDTH, blocks, facts, markdown, print_report, render
 from vidtldr.results import SCHEMA_VERSION, Evaluated, MethodResult, RunRecord
@@ -85,6 +86,25 @@ def test_difference_to_base_is_that_of_the_mean_and_never_minus_zero():
     assert cells(record(*THREE), "Δ base") == ["-", "-2.0", "+0.0"]
 
 
+def test_a_difference_comes_with_its_interval_in_the_headline_table_alone():
+    run = record(*THREE, intervals={"tome": Interval(-3.04, -0.96, -1.96), "vidtldr": Interval(-0.04, 0.04, 0.0)})
+    assert cells(run, "Δ base") == ["-", "-2.0 [-3.0, -1.0]", "+0.0 [+0.0, +0.0]"]  # never -0.0
+    assert cells(run, "Δ base", block=1) == ["-", "-2.0", "+0.0"]  # those of contrastive scores were not drawn
+    told = dict(facts(run))["Δ base"]
+    assert told.startswith("difference of r_mean to base [95 % confidence interval]: paired bootstrap over videos")
+    assert "Δ base" not in dict(facts(record(*THREE)))
+
+
+def test_a_method_without_an_interval_shows_its_difference(tmp_path):
+    run = record(*THREE, intervals={"tome": Interval(-3.0, -1.0, -1.96)}, run_dir=tmp_path)
+    assert cells(run, "Δ base") == ["-", "-2.0 [-3.0, -1.0]", "+0.0"]
+    run.write()
+    methods = json.loads(run.results_path.read_text())["methods"]
+    expected = {"score": "r_mean", "low": -3.0, "high": -1.0, "difference": -1.96}
+    assert methods["tome"]["difference_to_base"] == expected
+    assert "difference_to_base" not in methods["base"] | methods["vidtldr"]
+
+
 def test_without_base_there_is_no_difference_and_no_share():
     run = record(*THREE[1:])
     assert "Δ base" not in blocks(run)[0].columns
@@ -142,6 +162,28 @@ def test_timing_is_shown_with_device_precision_batch_size_and_decoding():
     assert notes["computed"] == "NVIDIA H100, precision 16-mixed, batch size 8"
     assert "with decoding" in notes["clips/s"]
     assert "2 workers" in notes["input"]
+
+
+def timed(row: MethodResult, **changes: float) -> MethodResult:
+    return dataclasses.replace(row, speed=dataclasses.replace(row.speed, **changes))
+
+
+def test_the_wait_for_clips_is_told_of_each_method():
+    run = record(timed(THREE[0], input_seconds=12.34), timed(THREE[1], input_seconds=0.04))
+    assert dict(facts(run))["input"] == "waited for clips: base 12.3 of 100.0 s, tome 0.0 of 100.0 s; 2 workers"
+    assert cells(run, "end-to-end clips/s") == ["5.7", "5.7"]
+
+
+def test_decoding_is_called_the_bottleneck_of_methods_that_mostly_wait():
+    run = record(timed(THREE[0], input_seconds=51.0), timed(THREE[1], input_seconds=50.0))
+    assert dict(facts(run))["input"].endswith("decoding is the bottleneck of base: try more --data.num_workers")
+
+
+def test_where_clips_were_kept_end_to_end_speed_is_not_compared():
+    run = record(THREE[0], timed(THREE[1], kept_videos=1970))
+    assert "each clip decoded once, 1,970 videos kept for the later methods" in dict(facts(run))["input"]
+    assert "end-to-end clips/s" not in blocks(run)[0].columns
+    assert "with decoding" not in dict(facts(run))["clips/s"].replace("without decoding", "")
 
 
 def test_a_precision_that_the_device_lacks_is_named():

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.helpers import tiny_classes, tiny_run, tiny_vqa
+from tests.helpers import forked, tiny_classes, tiny_run, tiny_vqa
 from vidtldr.cli.entry import run
 from vidtldr.models.checkpoint import read_state_dict
 
@@ -103,6 +103,13 @@ def command(options: list[str], output: Path, *more: str) -> subprocess.Complete
     return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
+def train_together(options: list[str], output: Path, *more: str) -> str:
+    """Run ``train.py`` in two processes; returns what the first one said."""
+    both = forked.train([*options, f"--output={output}", "--trainer.devices=2", *more], output / "said", processes=2)
+    assert [process.returncode for process in both] == [0, 0], both
+    return both[0].stderr
+
+
 def entries(output: Path, rank: int = 0) -> list[dict]:
     return [json.loads(line) for line in (output / "diary" / f"{rank}.jsonl").read_text().splitlines()]
 
@@ -144,7 +151,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(task, request, tmp
     whole, killed, marker = tmp_path / "whole", tmp_path / "killed", tmp_path / "marker"
     train(options, whole)
     with_kill = [*options, callbacks(killed, KillOnce={"step": 5, "marker": str(marker)})]
-    dead = command(with_kill, killed)
+    (dead,) = forked.train([*with_kill, f"--output={killed}"], killed)
     assert dead.returncode == -9, dead.stderr
     assert len(entries(killed)) == 4  # the diary of the fifth step was not written any more
     assert not (killed / "weights.safetensors").exists()
@@ -158,6 +165,13 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(task, request, tmp
     best = [torch.load(output / "checkpoints" / "best.ckpt", weights_only=True) for output in (killed, whole)]
     assert best[0]["global_step"] == best[1]["global_step"]
     assert not list((killed / "checkpoints").glob(".*"))
+
+
+@pytest.fixture(scope="module")
+def plain(recognition: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
+    """A training of one process in full precision that nothing happens to: its folder and diary."""
+    output = tmp_path_factory.mktemp("plain")
+    return output, train(recognition, output)
 
 
 def test_two_processes_train_as_one_with_their_batches_together(recognition, tmp_path):
@@ -191,23 +205,45 @@ def test_two_processes_train_as_one_with_their_batches_together(recognition, tmp
 
 
 def test_retrieval_trains_on_two_processes(retrieval, tmp_path):
-    done = command(retrieval, tmp_path, "--data.batch_size=3", "--trainer.devices=2", callbacks(tmp_path))
-    assert done.returncode == 0, done.stderr
+    train_together(retrieval, tmp_path, "--data.batch_size=3", callbacks(tmp_path))
     videos = [{video for row in entries(tmp_path, rank)[:1] for video in row["videos"]} for rank in (0, 1)]
     assert [len(part) for part in videos] == [3, 3]
     assert not videos[0] & videos[1]
     assert all(math.isfinite(row["loss"]) for rank in (0, 1) for row in entries(tmp_path, rank))
 
 
-@pytest.mark.parametrize("task", ["retrieval", "question_answering", "recognition", "base_to_novel"])
+def test_a_batch_of_broken_videos_keeps_no_process_waiting(recognition, tmp_path):
+    root = tiny_classes.write_ucf101(tmp_path / "ucf101")
+    names = ["v_Typing_g01_c01.avi", "v_Typing_g01_c02.avi", "v_Typing_g01_c03.avi"]
+    for name in names:
+        (root / "UCF-101" / "Typing" / name).write_bytes(b"not a video\n" * 200)
+    options = [f"--data.root={root}", "--data.batch_size=1", "--trainer.max_epochs=1", callbacks(tmp_path)]
+    said = train_together(recognition, tmp_path, *options)
+    steps = list(zip(entries(tmp_path, 0), entries(tmp_path, 1), strict=True))
+    assert len(steps) == 4
+    broken = [row for pair in steps for row in pair if not row["videos"]]
+    assert len(broken) >= 2  # of nine videos, one is left over
+    assert {row["loss"] for row in broken} == {0.0}
+    assert any(bool(first["videos"]) != bool(second["videos"]) for first, second in steps)
+    assert all(row["without_gradient"] == [] and math.isfinite(row["loss"]) for pair in steps for row in pair)
+    assert all(value.isfinite().all() for value in read_state_dict(tmp_path / "weights.safetensors").values())
+    skipped = [row for row in entries(tmp_path, 0) if not row["videos"]]  # the first process tells
+    assert said.count("a training batch is skipped: too few of its videos could be read") == len(skipped)
+
+
+@pytest.mark.parametrize("task", ["retrieval", "question_answering", "base_to_novel"])
 def test_every_trained_parameter_has_a_gradient_for_which_processes_wait(task, request, tmp_path):
     rows = train(request.getfixturevalue(task), tmp_path, "--trainer.max_epochs=1")
-    assert [row["without_gradient"] for row in rows] == [[]] * len(rows)
+    assert rows
+    assert all(row["without_gradient"] == [] for row in rows)
 
 
-def test_accumulated_batches_are_one_step_of_optimiser_and_schedule(recognition, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(recognition, whole)
+def test_so_has_every_parameter_of_recognition(plain):
+    assert all(row["without_gradient"] == [] for row in plain[1])
+
+
+def test_accumulated_batches_are_one_step_of_optimiser_and_schedule(recognition, plain, tmp_path):
+    (whole, _), parts = plain, tmp_path / "parts"
     rows = train(recognition, parts, "--data.batch_size=2", "--trainer.accumulate_grad_batches=2")
     assert [row["step"] for row in rows] == [0, 1, 1, 2, 2, 3, 3, 4]
     assert_same_weights(parts, whole, rtol=1e-4, atol=1e-5)
@@ -216,8 +252,8 @@ def test_accumulated_batches_are_one_step_of_optimiser_and_schedule(recognition,
     assert [row["learning_rate"] for row in rows[1::2]] == [row["learning_rate"] for row in rows[::2]]
 
 
-def test_mixed_precision_trains_weights_of_full_precision(recognition, tmp_path):
-    full = train(recognition, tmp_path / "full")
+def test_mixed_precision_trains_weights_of_full_precision(recognition, plain, tmp_path):
+    _, full = plain
     mixed = train(recognition, tmp_path / "mixed", "--trainer.precision=bf16-mixed")
     assert [row["clips"] for row in mixed] == [row["clips"] for row in full]
     losses = [[row["loss"] for row in rows] for rows in (mixed, full)]
@@ -239,8 +275,8 @@ def test_the_best_checkpoint_is_that_of_the_first_best_validation(recognition, t
     assert all(torch.equal(best["state_dict"][f"model.{key}"], value) for key, value in exported.items())
 
 
-def test_training_merges_only_if_asked_to(recognition, tmp_path):
-    assert {row["blocks"] for row in train(recognition, tmp_path / "plain")} == {"Sequential"}
+def test_training_merges_only_if_asked_to(recognition, plain, tmp_path):
+    assert {row["blocks"] for row in plain[1]} == {"Sequential"}
     merging = {
         "class_path": "callbacks.TokenMergeCallback",
         "init_args": {"method": "vidtldr", "options": {"r": [3, 2]}, "training": True},

@@ -1,7 +1,6 @@
 """What a run leaves behind: records of each method and of their cause, and ``results.json``."""
 
 import json
-import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from callbacks.speed import Speed
 from vidtldr.atomic import write_atomically
 from vidtldr.bootstrap import Interval
 from vidtldr.merging import Method, build_method
+from vidtldr.plain import plain
 from vidtldr.scores import ScoreTable
 
 SCHEMA_VERSION = 3
@@ -149,7 +149,7 @@ class RunRecord:
             "methods": {result.name: _result_dict(result) | self._difference(result) for result in self.results},
             "config": self.config,
         }
-        return _plain(record)
+        return plain(record)
 
     def _difference(self, result: MethodResult) -> dict[str, Any]:
         if result.name not in self.intervals:
@@ -234,13 +234,3 @@ def _result_dict(result: MethodResult) -> dict[str, Any]:
         "memory": {key: speed.pop(key) for key in ("peak_memory_bytes", "peak_memory_of")},
         "speed": speed,
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -1,7 +1,6 @@
 """What each method made of each sample, kept as JSON lines beside the scores that were computed from it."""
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,6 +10,7 @@ import numpy as np
 from vidtldr.atomic import write_atomically
 from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
+from vidtldr.plain import plain
 
 Sample = dict[str, Any]
 """One sample by one method: its id, ranks or scores, prediction."""
@@ -71,7 +71,7 @@ def contributions_of(
 def _line(method: str, row: Sample) -> str:
     if _METHOD in row:
         raise ValueError(f"a sample of {method} has a key {_METHOD!r} of its own: {row}")
-    return json.dumps({_METHOD: method, **_plain(row)}, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps({_METHOD: method, **plain(row)}, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _sample(line: bytes, place: str) -> Sample:
@@ -86,13 +86,3 @@ def _sample(line: bytes, place: str) -> Sample:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number in JSON")
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import callbacks.speed as speed_module
-from callbacks import SpeedCallback
+from callbacks import Speed, SpeedCallback
 
 CPU = SimpleNamespace(device=torch.device("cpu"))
 TRAINER = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")))
@@ -80,6 +80,21 @@ def test_a_second_run_does_not_inherit_the_first(clock):
     callback.setup(TRAINER, CPU, "test")
     assert callback.speed is None
     assert callback.num_clips == 0
+
+
+def test_rates_of_several_processes_add_up_and_the_longest_and_the_largest_count():
+    first = Speed(2.0, 1.0, 8, 100, "memory", seconds=10.0, input_seconds=4.0, kept_videos=3)
+    second = Speed(3.0, 0.5, 7, 300, "memory", seconds=9.0, input_seconds=5.0, kept_videos=2)
+    together = Speed(5.0, 1.5, 15, 300, "memory", seconds=10.0, input_seconds=5.0, kept_videos=5)
+    assert first.with_others([second]) == second.with_others([first]) == together
+    assert first.with_others([]) == first
+
+
+def test_a_process_that_measured_nothing_adds_nothing_and_none_of_all_is_none():
+    idle = Speed(None, None, 0, 100, "memory", seconds=10.0)
+    busy = Speed(2.0, 1.0, 8, 100, "memory", seconds=10.0)
+    assert idle.with_others([busy, idle]) == busy
+    assert idle.with_others([idle]).encoder_clips_per_second is None
 
 
 def test_peak_memory_sees_a_large_tensor_and_forgets_it():

@@ -7,11 +7,12 @@ import torch
 
 from datamodules.datasets import ClipDataset, Item, TextDataset, collate_clips, collate_texts, training_loader
 from datamodules.records import RetrievalRecords
+from datamodules.training_order import DrawnDataset, EpochOrder
 
 SHAPE = (4, 3, 8, 8)
 
 
-class SlowDataset(ClipDataset):
+class SlowDataset(DrawnDataset, ClipDataset):
     """Stands for a decoder that hangs."""
 
     def __getitem__(self, index):

@@ -62,6 +62,7 @@ def base_to_novel(folder: Path) -> list[str]:
 def question_answering(folder: Path) -> list[str]:
     """Five videos with five questions each."""
     tiny_vqa.write_videos(folder / "data")
+    _break(sorted((folder / "data").rglob("*.mp4"))[2])
     total = tiny_vqa.NUM_VIDEOS * len(tiny_vqa.QUESTIONS)
     tiny_vqa.write_questions(folder / "data" / "msvd_qa_test.json", (list(tiny_vqa.ANSWERS) * total)[:total])
     (folder / "tiny.yaml").write_text(_VQA_CONFIG)

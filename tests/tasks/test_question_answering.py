@@ -134,7 +134,6 @@ def test_the_loss_is_the_sum_over_word_pieces_and_the_mean_over_questions(folder
 
     one_by_one = [loss(slice(v, v + 1), slice(q, q + 1)) for v in range(2) for q in range(2)]
     torch.testing.assert_close(loss(slice(2), slice(2)), torch.stack(one_by_one).mean(), atol=1e-5, rtol=0)
-    assert module.training_step({"index": torch.empty(0), "clips": clips[:0]}, 0) is None
     for parameter in module.model.text_decoder.head.parameters():
         torch.nn.init.zeros_(parameter)  # every word piece is equally likely
     pieces = 3 * 2 + 3  # of "red", "two", "one" and of "red box", each with [SEP]

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from vidtldr.atomic import write_atomically
 from vidtldr.cli.argv import CONFIG_OPTIONS, configs_first, configs_named, is_config_option
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.inheritance import read_config
@@ -174,10 +175,14 @@ class ProjectCLI(LightningCLI):
         return yaml.safe_load(self.parser.dump(config, format="yaml"))
 
     def save_config(self, folder: Path) -> None:
-        """Write the config into a folder, such that ``--config FOLDER/config.yaml`` repeats the run."""
+        """Write the config into a folder, such that ``--config FOLDER/config.yaml`` repeats the run.
+
+        Raises:
+            UserError: It cannot be written.
+        """
         with user_errors(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "config.yaml").write_text(yaml.safe_dump(self.resolved_config(), sort_keys=False))
+        write_atomically(folder / "config.yaml", yaml.safe_dump(self.resolved_config(), sort_keys=False))
 
     def _instantiate(self, key: str) -> Any:
         # jsonargparse 4.49 renamed the method and warns about the old name.

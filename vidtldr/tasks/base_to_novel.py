@@ -22,7 +22,7 @@ from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, pr
 from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.mixing import ClipMixer
-from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
+from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
 from vidtldr.tasks.units import UnitTask
 
 _log = logging.getLogger(__name__)
@@ -209,7 +209,9 @@ class BaseToNovel(UnitTask):
         """Classify a batch of videos of base classes."""
         return self.test_step(batch, batch_idx)
 
-    def on_validation_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+    def on_validation_batch_end(
+        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
         """Keep the logits."""
         self.on_test_batch_end(outputs, batch, batch_idx)
 
@@ -260,6 +262,8 @@ class BaseToNovel(UnitTask):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy with the (mixed, smoothed) labels, among the base classes; both towers learn."""
+        if not len(batch["clips"]):  # every video of the batch was broken
+            return nothing_to_learn(self)
         clips, targets = self.mixer(self.pixel_norm(batch["clips"]), batch["label"])
         logits = self.model.logits(self.model.encode_video(clips), self.model.encode_text(self._base_tokens))
         loss = F.cross_entropy(logits.float(), targets)

@@ -1,14 +1,25 @@
 """Optimiser and learning rate schedule that all tasks train with."""
 
+import logging
 import math
 from typing import Any
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import nn
+from torch import Tensor, nn
 
+_log = logging.getLogger(__name__)
 _LAST_FACTOR = 0.01
+
+
+def nothing_to_learn(module: nn.Module) -> Tensor:
+    """The loss of a training batch whose videos are broken: 0, whose gradient is 0 for every trained parameter.
+
+    A step that returned None would be simpler, but other processes wait for these gradients.
+    """
+    _log.warning("a training batch is skipped: too few of its videos could be read")
+    return torch.stack([(value * 0).sum().float() for value in module.parameters() if value.requires_grad]).sum()
 
 
 def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from vidtldr.models.pixels import blank_input
 from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
 from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
-from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
+from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
 from vidtldr.tasks.units import UnitTask
 from vidtldr.tasks.work import Unit
 
@@ -140,7 +140,7 @@ class VideoQuestionAnswering(UnitTask):
             return None
         return self.model.encode_video(self.model.normalize(batch["clips"]))
 
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
         """Answer the questions of the videos that were encoded, and keep the answers' positions in the list."""
         found: list[int] = []
         if isinstance(outputs, Tensor):
@@ -166,7 +166,9 @@ class VideoQuestionAnswering(UnitTask):
         """As in a test."""
         return self.test_step(batch, batch_idx)
 
-    def on_validation_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+    def on_validation_batch_end(
+        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
         """As in a test."""
         self.on_test_batch_end(outputs, batch, batch_idx)
 
@@ -233,10 +235,10 @@ class VideoQuestionAnswering(UnitTask):
 
     # Fine-tuning.
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Negative log-likelihood of the answers: summed over word pieces, averaged over questions."""
         if not len(batch["index"]):  # every video of the batch was broken
-            return None
+            return nothing_to_learn(self)
         questions, answers = (list(chain.from_iterable(batch[key])) for key in ("questions", "answers"))
         input_ids, mask = (side.to(self.device) for side in self.tokenizer(questions, pad_to_longest=True))
         tokens = self.model.encode_video(self.model.normalize(batch["clips"]))

@@ -19,7 +19,7 @@ from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
 from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.mixing import ClipMixer
-from vidtldr.tasks.optimization import adamw_with_cosine
+from vidtldr.tasks.optimization import adamw_with_cosine, nothing_to_learn
 from vidtldr.tasks.units import UnitTask
 
 _log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class ActionRecognition(UnitTask):
             return None
         return {"logits": self(batch["clips"]), "view": batch["view"], "label": batch["label"]}
 
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
         """Keep the logits."""
         self.keep_batch(self.loader_stages[0], batch, outputs)
 
@@ -156,7 +156,9 @@ class ActionRecognition(UnitTask):
         """As in a test."""
         return self.test_step(batch, batch_idx)
 
-    def on_validation_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int) -> None:
+    def on_validation_batch_end(
+        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
         """As in a test."""
         self.on_test_batch_end(outputs, batch, batch_idx)
 
@@ -188,6 +190,8 @@ class ActionRecognition(UnitTask):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy with the (mixed, smoothed) labels of a batch."""
+        if not len(batch["clips"]):  # every video of the batch was broken
+            return nothing_to_learn(self)
         clips, targets = self.mixer(self.pixel_norm(batch["clips"]), batch["label"])
         loss = F.cross_entropy(self._classify(clips).float(), targets)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))

@@ -20,7 +20,7 @@ from vidtldr.scores import ScoreTable
 from vidtldr.tasks.encoded import Answerable, EncodedSet
 from vidtldr.tasks.losses import contrastive_loss, matching_loss
 from vidtldr.tasks.masked_words import masked_word_loss
-from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups
+from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
 from vidtldr.tasks.rerank import Reranked, Reranking
 from vidtldr.tasks.stages import Stage
 from vidtldr.tasks.units import UnitTask
@@ -292,8 +292,15 @@ class VideoTextRetrieval(UnitTask):
 
     # Fine-tuning.
 
+    def on_fit_start(self) -> None:
+        """Check that a batch can hold a pair that is wrong."""
+        if getattr(self.trainer.datamodule, "batch_size", 2) < 2:  # type: ignore[attr-defined]
+            raise UserError("retrieval learns from wrong pairs, too: set --data.batch_size to at least 2 for training")
+
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Contrastive, matching and (if asked for) word-guessing loss of a batch, equally weighted."""
+        if len(batch["index"].unique()) < 2:  # the others were broken, and no pair is a wrong one
+            return nothing_to_learn(self)
         input_ids, mask = self._tokenize(batch["texts"], pad_to_longest=True)
         tokens, video = self.model.encode_video(self.model.normalize(batch["clips"]))
         hidden, text = self.model.encode_text(input_ids, mask)
