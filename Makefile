@@ -35,4 +35,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) data/demo data/demo_recognition data/demo_base2novel outputs
+	rm -rf $(VENV) data/demo data/demo_vqa data/demo_recognition data/demo_base2novel outputs

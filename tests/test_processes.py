@@ -14,7 +14,12 @@ from vidtldr.processes import started_by_launcher
 HEADING = "| method |"
 
 
-@pytest.fixture(scope="module", params=TASKS)
+# The first one also stands for the others where not what a task computes is at stake, but how processes are started.
+every_task = pytest.mark.parametrize("alone", TASKS, indirect=True)
+one_task = pytest.mark.parametrize("alone", ["retrieval"], indirect=True)
+
+
+@pytest.fixture(scope="module")
 def alone(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[str], dict, bytes, int]:
@@ -26,6 +31,7 @@ def alone(
     return options, *outcome(folder / "alone"), done.stdout.count(HEADING)
 
 
+@every_task
 @pytest.mark.parametrize("processes", [2, 3])
 def test_several_processes_give_the_results_of_one(alone, processes, tmp_path):
     options, results, samples, tables = alone
@@ -37,6 +43,7 @@ def test_several_processes_give_the_results_of_one(alone, processes, tmp_path):
     assert done.stdout.count(HEADING) == tables
 
 
+@one_task
 def test_two_nodes_of_torchrun_give_the_results_of_one_process(alone, tmp_path):
     options, results, samples, tables = alone
     port = free_port()
@@ -48,6 +55,7 @@ def test_two_nodes_of_torchrun_give_the_results_of_one_process(alone, tmp_path):
     assert outcome(tmp_path) == (results, samples)
 
 
+@one_task
 def test_two_tasks_of_slurm_give_the_results_of_one_process(alone, tmp_path):
     options, results, samples, tables = alone
     slurm = {"SLURM_NTASKS": "2", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "eval", "SLURM_JOB_ID": "1"}
@@ -63,6 +71,7 @@ def test_two_tasks_of_slurm_give_the_results_of_one_process(alone, tmp_path):
     assert outcome(tmp_path) == (results, samples)
 
 
+@one_task
 @pytest.mark.parametrize("processes", [2, 3])
 def test_an_error_in_one_process_ends_all_with_its_cause(alone, processes, tmp_path):
     options, *_ = alone
@@ -89,6 +98,7 @@ def together(processes: list[subprocess.Popen]) -> list[int]:
     return [printed.count(HEADING) for printed, _ in said]
 
 
+@every_task
 def test_each_sample_is_there_once_for_each_method(alone):
     _, results, samples, _ = alone
     rows = [json.loads(line) for line in samples.decode().splitlines()]

@@ -18,6 +18,7 @@ from datamodules.demo.grammar import (
     SHAPE_WORDS,
     SOLE_NOUN_PHRASES,
     THING_WORDS,
+    TRIM_PHRASES,
     TWO,
     TWO_LATE,
     TWO_STILL,
@@ -28,6 +29,7 @@ from datamodules.demo.scenes import Scene, Thing
 
 _PLACE_SHARE = 0.16  # of the captions of a video whose photograph has a name for its place
 _LATE_SAID_SHARE = 0.75
+_TRIM_SAID_SHARE = 0.85
 _TRIES = 50
 
 
@@ -129,7 +131,16 @@ def _noun_phrase(rng: random.Random, thing: Thing, omitted: str | None, sole: bo
     if sole and rng.random() < 0.08:
         template = rng.choice(SOLE_NOUN_PHRASES)
     phrase = template.format(colour=colour, shape=shape)
+    if thing.trim is not None and rng.random() < _TRIM_SAID_SHARE:
+        phrase = _with_trim(rng, phrase, thing.trim)
     return phrase if phrase.startswith("the ") else _with_article(phrase)
+
+
+def _with_trim(rng: random.Random, phrase: str, trim: str) -> str:
+    weights = [weight for _, weight in TRIM_PHRASES]
+    words = rng.choice([word for word in COLOUR_WORDS[trim] if " " not in word])  # "a bright red border" is too much
+    template = rng.choices([text for text, _ in TRIM_PHRASES], weights)[0].replace("a {trim}", _with_article(words))
+    return template.format(phrase=phrase, trim=words)
 
 
 def _with_article(phrase: str) -> str:

@@ -12,9 +12,9 @@ from datamodules.demo import production
 from datamodules.demo.captions import make_captions
 from datamodules.demo.output import write_frames
 from datamodules.demo.render import render
-from datamodules.demo.scenes import FPS, Scene, make_scene
+from datamodules.demo.scenes import FPS, TRIMMED, Scene, Style, make_scene
 
-GENERATOR_VERSION = 1  # raise it whenever a video or a caption changes
+GENERATOR_VERSION = 2  # raise it whenever a video or a caption changes
 VIDEO_FOLDER = "YouTubeClips"
 
 
@@ -37,19 +37,25 @@ SPLITS: Mapping[str, Split] = {
 
 
 class RetrievalSet(production.VideoSet):
-    """Videos of one or two objects, each with several captions."""
+    """Videos of one or two objects with borders, each with several captions."""
 
     manifest: ClassVar = "demo.json"
     splits: ClassVar = SPLITS
+    style: ClassVar[Style] = TRIMMED
+    version: ClassVar[int] = GENERATOR_VERSION
 
     def stamp(self, split: str, num_videos: int) -> dict[str, Any]:
         """Version, seed and sizes."""
         return {
-            "generator_version": GENERATOR_VERSION,
+            "generator_version": self.version,
             "seed": SPLITS[split].seed,
             "videos": num_videos,
             "captions_per_video": SPLITS[split].num_captions,
         }
+
+    def scene(self, split: str, index: int) -> Scene:
+        """What a video shows."""
+        return scene_of(split, index, self.style)
 
     def video(self, split: str, index: int) -> str:
         """All videos lie in one folder."""
@@ -61,21 +67,21 @@ class RetrievalSet(production.VideoSet):
 
     def frames(self, split: str, index: int) -> np.ndarray:
         """Render the scene of a video."""
-        return render(scene_of(split, index))
+        return render(self.scene(split, index))
 
     def write(self, path: Path, split: str, index: int) -> None:
         """Write the scene of a video."""
-        write_video(path, scene_of(split, index))
+        write_video(path, self.scene(split, index))
 
     def texts(self, split: str, index: int) -> list[str]:
         """Three captions."""
-        return make_captions(scene_of(split, index), 3)
+        return make_captions(self.scene(split, index), 3)
 
     def lists(self, split: str, num_videos: int) -> dict[str, str]:
         """One record for each video."""
         records = []
         for index in range(num_videos):
-            scene = scene_of(split, index)
+            scene = self.scene(split, index)
             captions = make_captions(scene, SPLITS[split].num_captions)
             duration = round(scene.num_frames / FPS, 2)
             records.append({"video": video_name(split, index), "caption": captions, "duration": duration})
@@ -111,9 +117,9 @@ def video_name(split: str, index: int) -> str:
     return f"demo_{split}_{index:04d}.mp4"
 
 
-def scene_of(split: str, index: int) -> Scene:
+def scene_of(split: str, index: int, style: Style = TRIMMED) -> Scene:
     """The scene that the video ``index`` of ``split`` shows."""
-    return make_scene(f"{SPLITS[split].seed}/{index}", unseen=SPLITS[split].unseen)
+    return make_scene(f"{SPLITS[split].seed}/{index}", unseen=SPLITS[split].unseen, style=style)
 
 
 def write_video(path: Path, scene: Scene) -> None:

@@ -6,7 +6,7 @@ likely.
 """
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from datamodules.demo.photos import PHOTOS
@@ -33,6 +33,14 @@ SHAPE_WORDS = {
     "heart": ("heart", "heart", "heart", "heart shape"),
     "diamond": ("diamond", "diamond", "diamond", "rhombus"),
 }
+
+TRIM_PHRASES = (  # with their weights; after a noun phrase
+    ("{phrase} with a {trim} border", 30),
+    ("{phrase} with a {trim} edge", 20),
+    ("{phrase} with a {trim} rim", 20),
+    ("{phrase} bordered in {trim}", 15),
+    ("{phrase} edged in {trim}", 15),
+)
 
 THING_WORDS = ("object", "shape", "thing", "figure")  # when a person does not say which shape
 
@@ -183,13 +191,24 @@ BOTH = (  # both objects do the same
 
 
 def grammar_words() -> list[str]:
-    """Return every word that a caption can contain, sorted."""
+    """Return every word that a caption can contain but those of borders, sorted."""
     words_of = (COLOUR_WORDS, SHAPE_WORDS, THING_WORDS, SOLE_NOUN_PHRASES, VERBS, MOTION_WORDS)
     sentences = (ONE, ONE_LATE, ONE_LATE_ALONE, ONE_STILL, TWO, TWO_LATE, TWO_STILL, BOTH)
     nouns = [text for text, _ in NOUN_PHRASES]
     places = [photo.places for photo in PHOTOS.values()]
-    words = {"a", "an"}
-    for text in _texts((words_of, sentences, nouns, places)):
+    return _words((words_of, sentences, nouns, places), ("a", "an"))
+
+
+def trim_words() -> list[str]:
+    """Return the words that only captions of objects with borders contain, sorted."""
+    known = set(grammar_words())
+    return [word for word in _words([text for text, _ in TRIM_PHRASES]) if word not in known]
+
+
+def _words(tables: Any, others: Iterable[str] = ()) -> list[str]:
+    """Every literal word of the texts in some tables, and others, sorted."""
+    words = set(others)
+    for text in _texts(tables):
         for literal, *_ in string.Formatter().parse(text):
             words.update(literal.split())
     return sorted(words)

@@ -56,8 +56,6 @@ class VideoSet(ABC):
     manifest: ClassVar[str]
     """File that says what made the videos; no two sets share it."""
     splits: ClassVar[Mapping[str, Split]]
-    shares: "ClassVar[VideoSet | None]" = None
-    """The set that these videos are of, where only what is written about them is another's."""
     sheet_stride: ClassVar[int | None] = None
     """Frames from one picture of a contact sheet to the next; ``None`` spreads them over the video."""
 
@@ -123,8 +121,6 @@ def ensure(
     counts = _checked_counts(videos, splits, num_videos or {})
     if processes is not None and processes < 1:
         raise ValueError(f"the demo data need at least 1 process, not {processes}")
-    if videos.shares is not None:
-        ensure(videos.shares, root, splits, num_videos=num_videos, processes=processes)
     for name, count in counts.items():
         if is_complete(videos, root, name, count):
             continue
@@ -179,7 +175,7 @@ def _generate_split(videos: VideoSet, root: Path, split: str, num_videos: int, p
     for name in videos.lists(split, 0):
         (root / name).unlink(missing_ok=True)
     made_otherwise = not isinstance(found, dict) or {**found, "videos": num_videos} != stamp
-    if made_otherwise and videos.shares is None:
+    if made_otherwise:
         for stale in root.glob(videos.pattern(split)):  # of another version, or of unknown origin
             stale.unlink()
     write_text(root / videos.manifest, json.dumps({**manifest, split: stamp}, indent=1) + "\n")

@@ -1,21 +1,22 @@
-"""The demo set for question answering: the videos of the retrieval set, asked about in UMT's format for MSVD-QA."""
+"""The demo set for question answering: videos of plain objects, asked about in UMT's format for MSVD-QA."""
 
 import json
 from typing import Any, ClassVar
 
-from datamodules.demo.generate import RETRIEVAL, RetrievalSet, scene_of, video_name
-from datamodules.demo.production import VideoSet
+from datamodules.demo.generate import RetrievalSet, video_name
 from datamodules.demo.questions import answer_list, make_questions
+from datamodules.demo.scenes import PLAIN
 
 QUESTIONS_VERSION = 1  # raise it whenever a question or an answer changes
 ANSWER_LIST_NAME = "msvd_qa_answer_list.json"
 
 
 class QuestionSet(RetrievalSet):
-    """Questions about the videos of the retrieval set, beside its captions."""
+    """Videos of one or two plain objects, with questions."""
 
     manifest: ClassVar = "demo_vqa.json"
-    shares: ClassVar[VideoSet | None] = RETRIEVAL
+    style: ClassVar = PLAIN
+    version: ClassVar = 1
 
     def stamp(self, split: str, num_videos: int) -> dict[str, Any]:
         """That of the videos, and the version of the questions."""
@@ -23,13 +24,13 @@ class QuestionSet(RetrievalSet):
 
     def texts(self, split: str, index: int) -> list[str]:
         """Three questions with their answers."""
-        return [f"{question} {answer}" for question, answer in make_questions(scene_of(split, index))[:3]]
+        return [f"{question} {answer}" for question, answer in make_questions(self.scene(split, index))[:3]]
 
     def lists(self, split: str, num_videos: int) -> dict[str, str]:
         """One record for each question."""
         records: list[dict[str, Any]] = []
         for index in range(num_videos):
-            for question, answer in make_questions(scene_of(split, index)):
+            for question, answer in make_questions(self.scene(split, index)):
                 record = {"video": video_name(split, index), "question": question, "answer": answer}
                 records.append(record | {"question_id": len(records)})
         return {question_file_name(split): json.dumps(records, indent=1) + "\n"}

@@ -28,6 +28,8 @@ RGB = {
 _GRID_REACH = 1.5  # the distance tables cover -1.5..1.5 radii
 _GRID_SIZE = 129
 _RIM_SHARE, _RIM_PIXELS = 0.09, 1.4  # width of the rim: share of the radius, and at most so many pixels
+_TRIM_SHARE = {"ring": 0.14, "cross": 0.17, "star": 0.24}  # width of a border, share of the radius: for slender shapes
+_WIDE_TRIM = 0.36  # and for all others
 _NOISE_POOL = 1 << 20
 _TORUS_COPIES = tuple(itertools.product((0, WIDTH, -WIDTH), (0, HEIGHT, -HEIGHT)))
 
@@ -38,7 +40,9 @@ def render(scene: Scene) -> np.ndarray:
     Returns:
         Frames ``[num_frames, 96, 128, 3]``, uint8 RGB.
     """
-    things = [_Painted(thing.shape, thing.colour, track(thing, scene.num_frames)) for thing in scene.things]
+    things = [
+        _Painted(thing.shape, thing.colour, track(thing, scene.num_frames), trim=thing.trim) for thing in scene.things
+    ]
     return _film(scene.backdrop, scene.num_frames, scene.seed, things)
 
 
@@ -63,6 +67,7 @@ class _Painted:
     colour: str
     path: Track
     copies: tuple[tuple[int, int], ...] = ((0, 0),)
+    trim: str | None = None
 
 
 def _film(backdrop: Backdrop, num_frames: int, seed: str, things: list[_Painted]) -> np.ndarray:
@@ -129,7 +134,12 @@ def _draw(frames: np.ndarray, thing: _Painted, shake: np.ndarray) -> None:
     inside = np.clip(0.5 - distance - np.minimum(_RIM_SHARE * radius, _RIM_PIXELS), 0, 1)[..., None]
     shadow = np.clip(1.0 - distance / 3.0, 0, 1) * opacity * 0.35
     light = 1.0 - 0.10 * (dx + 1.4 * dy) / radius
-    body = np.asarray(RGB[thing.colour], np.float32) * light[..., None] + 14.0 * (light[..., None] - 0.9)
+    colour = np.asarray(RGB[thing.colour], np.float32)
+    if thing.trim is not None:
+        width = _TRIM_SHARE.get(thing.shape, _WIDE_TRIM)
+        core = np.clip(0.5 - distance - width * radius, 0, 1)[..., None]
+        colour = colour * core + np.asarray(RGB[thing.trim], np.float32) * (1.0 - core)
+    body = colour * light[..., None] + 14.0 * (light[..., None] - 0.9)
     side = 2 * half + 1
     for t, (shift_x, shift_y) in itertools.product(np.flatnonzero(path.opacity), thing.copies):
         rows, inner_rows = _overlap(top[t] + shift_y, side, HEIGHT)
@@ -139,7 +149,7 @@ def _draw(frames: np.ndarray, thing: _Painted, shake: np.ndarray) -> None:
         inner = (inner_rows, inner_columns)
         patch = frames[t, rows, columns]
         patch *= 1.0 - shadow[t][inner][..., None]
-        paint = body[t][inner] * inside[t][inner] + _rim_colour(thing.colour) * (1.0 - inside[t][inner])
+        paint = body[t][inner] * inside[t][inner] + _rim_colour(thing.trim or thing.colour) * (1.0 - inside[t][inner])
         patch += (np.minimum(paint, 255) - patch) * cover[t][inner][..., None]
 
 

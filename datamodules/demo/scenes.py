@@ -6,7 +6,7 @@ colour, motion, late appearance, place) is a field of :class:`Scene`; rendering 
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,57 @@ MOTIONS = ("right", "left", "up", "down", "circling", "spinning", "growing", "sh
 
 _ROUND_SHAPES = ("circle", "ring")  # a spin of these cannot be seen
 _LATE_SHARE = 1 / 3
-_PLACEMENT_TRIES = 30
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the objects of a set look like.
+
+    Attributes:
+        one_object_share: Share of the videos with one object; the others have two.
+        radius: Smallest and largest radius of an object, pixels.
+        circling_radius: That of one on an orbit, which needs room.
+        spinning_radius: That of a spinning one, whose outline must be seen.
+        changing_radius: That of a growing or shrinking one where it is largest.
+        across: How far an object goes to the left or right, smallest and largest share of the frame's width.
+        upright: How far up or down, shares of the height.
+        tries: How often a second object is placed again until it is clear of the first.
+        trimmed: Whether objects have a border in a colour of its own.
+    """
+
+    one_object_share: float
+    radius: tuple[float, float]
+    circling_radius: tuple[float, float]
+    spinning_radius: tuple[float, float]
+    changing_radius: tuple[float, float]
+    across: tuple[float, float]
+    upright: tuple[float, float]
+    tries: int
+    trimmed: bool
+
+
+PLAIN = Style(
+    one_object_share=0.47,
+    radius=(11.5, 16.0),
+    circling_radius=(10.5, 13.5),
+    spinning_radius=(13.5, 17.0),
+    changing_radius=(16.5, 20.0),
+    across=(0.40, 0.70),
+    upright=(0.45, 0.66),
+    tries=30,
+    trimmed=False,
+)
+TRIMMED = Style(
+    one_object_share=0.25,
+    radius=(17.0, 21.5),
+    circling_radius=(14.0, 17.0),
+    spinning_radius=(18.0, 22.0),
+    changing_radius=(21.0, 25.0),
+    across=(0.40, 0.65),
+    upright=(0.45, 0.60),
+    tries=200,
+    trimmed=True,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +92,7 @@ class Thing:
         turns: Signed revolutions while visible (circling only).
         sideways: Drift across the direction of motion while visible, pixels.
         tilt: Angle of the shape at the first visible frame, radians.
+        trim: Colour of the border, another one of ``COLOURS``; None where it has none.
     """
 
     shape: str
@@ -56,6 +107,7 @@ class Thing:
     turns: float
     sideways: float
     tilt: float
+    trim: str | None = None
 
     @property
     def late(self) -> bool:
@@ -117,12 +169,13 @@ class Track:
     opacity: np.ndarray
 
 
-def make_scene(seed: str, *, unseen: bool) -> Scene:
+def make_scene(seed: str, *, unseen: bool, style: Style = PLAIN) -> Scene:
     """Draw one scene.
 
     Args:
         seed: Any text; equal text gives an equal scene on every machine and for every number of processes.
         unseen: Whether the background comes from the part of the photographs kept for validation and test.
+        style: What the objects look like.
 
     Returns:
         The scene.
@@ -130,7 +183,7 @@ def make_scene(seed: str, *, unseen: bool) -> Scene:
     # random.Random keeps its stream over Python versions for a text seed; NumPy promises less for its Generator.
     rng = random.Random(f"{seed}/scene")
     num_frames = rng.randint(MIN_FRAMES, MAX_FRAMES)
-    things = _draw_things(rng, num_frames)
+    things = _draw_things(rng, num_frames, style)
     return Scene(num_frames, things, draw_backdrop(rng, unseen), seed)
 
 
@@ -162,9 +215,9 @@ def track(thing: Thing, num_frames: int) -> Track:
     return Track(x, y, radius, angle, opacity)
 
 
-def _draw_things(rng: random.Random, num_frames: int) -> tuple[Thing, ...]:
+def _draw_things(rng: random.Random, num_frames: int, style: Style) -> tuple[Thing, ...]:
     """Draw one or two objects; a second one is placed again until it hardly overlaps the first."""
-    count = 1 if rng.random() < 0.47 else 2
+    count = 1 if rng.random() < style.one_object_share else 2
     colours, shapes = rng.sample(COLOURS, count), rng.sample(SHAPES, count)
     motions = [rng.choice([m for m in MOTIONS if m != "spinning" or s not in _ROUND_SHAPES]) for s in shapes]
     late_index = rng.randrange(count) if rng.random() < _LATE_SHARE else None
@@ -173,13 +226,16 @@ def _draw_things(rng: random.Random, num_frames: int) -> tuple[Thing, ...]:
     starts = [onset if i == late_index else 0 for i in range(count)]
     best: tuple[Thing, ...] = ()
     best_gap = -math.inf
-    for _ in range(_PLACEMENT_TRIES):
-        things = tuple(_place(rng, *facts) for facts in zip(shapes, colours, motions, starts, strict=True))
+    for _ in range(style.tries):
+        things = tuple(_place(rng, style, *facts) for facts in zip(shapes, colours, motions, starts, strict=True))
         gap = _smallest_gap(things, num_frames)
         if gap > best_gap:
             best, best_gap = things, gap
         if gap > 0:
             break
+    if style.trimmed:  # all colours of a video differ
+        trims = rng.sample([colour for colour in COLOURS if colour not in colours], count)
+        best = tuple(replace(thing, trim=trim) for thing, trim in zip(best, trims, strict=True))
     return best
 
 
@@ -192,23 +248,26 @@ def _smallest_gap(things: tuple[Thing, ...], num_frames: int) -> float:
     return float(gap[(a.opacity > 0) & (b.opacity > 0)].min())
 
 
-def _place(rng: random.Random, shape: str, colour: str, motion: str, first_frame: int) -> Thing:
+def _place(rng: random.Random, style: Style, shape: str, colour: str, motion: str, first_frame: int) -> Thing:
     """Draw size, path and position of one object so that it stays inside the frame (but for a few pixels)."""
-    radius, extent, turns = rng.uniform(11.5, 16.0), 0.0, 0.0
+    radius, extent, turns = rng.uniform(*style.radius), 0.0, 0.0
     reach_x = reach_y = 0.0  # how far the centre leaves (x, y) to either side
     if motion in ("left", "right"):
-        extent = rng.uniform(0.40, 0.70) * WIDTH
+        extent = rng.uniform(*style.across) * WIDTH
     elif motion in ("up", "down"):
-        extent = rng.uniform(0.45, 0.66) * HEIGHT
+        extent = rng.uniform(*style.upright) * HEIGHT
     elif motion == "circling":
-        radius, extent = rng.uniform(10.5, 13.5), rng.uniform(17.0, 25.0)
+        radius, extent = rng.uniform(*style.circling_radius), rng.uniform(17.0, 25.0)
         turns = rng.choice((-1, 1)) * (rng.uniform(0.9, 1.3) if first_frame == 0 else rng.uniform(0.7, 0.9))
         reach_x = reach_y = extent
     elif motion == "spinning":
         # 22-32 degrees between two of eight frames: below half of the smallest symmetry angle (72 degrees, the star).
-        radius, extent = rng.uniform(13.5, 17.0), rng.choice((-1, 1)) * 8 * math.radians(rng.uniform(22.0, 32.0))
+        radius, extent = (
+            rng.uniform(*style.spinning_radius),
+            rng.choice((-1, 1)) * 8 * math.radians(rng.uniform(22.0, 32.0)),
+        )
     else:
-        radius, extent = rng.uniform(16.5, 20.0), rng.uniform(0.34, 0.42)
+        radius, extent = rng.uniform(*style.changing_radius), rng.uniform(0.34, 0.42)
     sideways = rng.uniform(-6.0, 6.0) if motion in ("left", "right", "up", "down") else 0.0
     margin = radius * 0.9
     low_x, high_x = margin + reach_x, WIDTH - margin - reach_x

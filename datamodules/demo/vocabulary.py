@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 
 from datamodules.demo.base2novel_set import BASE, NOVEL, class_name
-from datamodules.demo.grammar import grammar_words
+from datamodules.demo.grammar import grammar_words, trim_words
 from datamodules.demo.output import write_text
 from datamodules.demo.questions import question_words
 
@@ -17,19 +17,24 @@ def vocabulary() -> list[str]:
     """Return the tokens of the captions, in BERT's format and in the order of their numbers.
 
     Special tokens, every word of the caption grammar, then single characters and their ``##`` continuations, so that
-    any other lowercase English word is spelled out instead of becoming ``[UNK]``.
+    any other lowercase English word is spelled out instead of becoming ``[UNK]``. Words of borders come last: models of
+    captions without them keep their numbers.
     """
+    return [*_plain_vocabulary(), *trim_words()]
+
+
+def _plain_vocabulary() -> list[str]:
     characters = string.ascii_lowercase + string.digits
     singles = sorted(set(characters + string.punctuation) - set(grammar_words()))
     return [*SPECIAL_TOKENS, *grammar_words(), *singles, *(f"##{character}" for character in characters)]
 
 
 def question_vocabulary() -> list[str]:
-    """Return the tokens of captions, questions and answers.
+    """Return the tokens of captions of plain objects, questions and answers.
 
-    They begin with those of :func:`vocabulary`, so that a text encoder of the captions can be trained on.
+    They begin as those of :func:`vocabulary`, so that a text encoder of the captions can be trained on.
     """
-    return list(dict.fromkeys((*vocabulary(), *question_words())))
+    return list(dict.fromkeys((*_plain_vocabulary(), *question_words())))
 
 
 def clip_vocabulary() -> list[str]:

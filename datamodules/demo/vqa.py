@@ -8,20 +8,19 @@ from datamodules.msvd_qa import MSVDQA
 
 
 class DemoVQA(MSVDQA):
-    """Questions about the videos of :class:`~datamodules.demo.datamodule.Demo`, in UMT's format for MSVD-QA.
+    """Questions about short generated videos, in UMT's format for MSVD-QA.
 
     What is missing in ``root`` is made: the test split takes some seconds; for training, the training split is made
-    too, which takes minutes unless its videos are there already. ``val_annotation: msvd_qa_val.json`` is the one for
-    choosing a checkpoint.
+    too, which takes minutes. ``val_annotation: msvd_qa_val.json`` is the one for choosing a checkpoint.
 
     Args:
-        root: Folder of the dataset, the same as of the demo for retrieval; created if need be.
+        root: Folder of the dataset; created if need be.
         **options: Options of :class:`~datamodules.msvd_qa.MSVDQA`.
     """
 
     test_questions: ClassVar[int | None] = None
 
-    def __init__(self, root: str = "data/demo", **options: Any) -> None:
+    def __init__(self, root: str = "data/demo_vqa", **options: Any) -> None:
         super().__init__(root=root, **options)
 
     def prepare_data(self) -> None:

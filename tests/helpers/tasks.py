@@ -43,8 +43,9 @@ def recognition(folder: Path) -> list[str]:
 
 
 def base_to_novel(folder: Path) -> list[str]:
-    """Eight videos of four classes, models of two seeds."""
+    """Sixteen videos of four classes, models of two seeds."""
     tiny_classes.write_base_to_novel(folder / "data", videos_per_class=4)
+    _break(next((folder / "data").rglob("*Typing*.*i")))
     clip, checkpoints = tiny_classes.write_clip_checkpoints(folder, seeds=2)
     (folder / "vocab.txt").write_text("\n".join(tiny_classes.CLIP_WORDS) + "\n")
     return [

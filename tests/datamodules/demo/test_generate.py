@@ -137,7 +137,7 @@ def test_a_lost_or_cut_video_is_made_again(tmp_path, damage):
 def test_another_version_of_the_generator_makes_every_video_again(tmp_path, monkeypatch):
     ensure(tmp_path, ("test",), num_videos=COUNTS)
     before = times_of(tmp_path)
-    monkeypatch.setattr(generate, "GENERATOR_VERSION", 99)
+    monkeypatch.setattr(generate.RetrievalSet, "version", 99)
     ensure(tmp_path, ("test",), num_videos=COUNTS)
     after = times_of(tmp_path)
     assert all(after[name] > before[name] for name in before)
