@@ -219,9 +219,6 @@ def test_a_broken_config_is_one_sentence_with_its_name(content, message, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--trainer.devices=2"], "one device"),
-        (["--trainer.devices=-1"], "one device"),
-        (["--trainer.num_nodes=2"], "one device"),
         (["--trainer.limit_test_batches=1"], "use --limit"),
         (["--trainer.fast_dev_run=true"], "use --limit"),
         (["--trainer.accelerator=tpu"], "trainer.accelerator=tpu"),
