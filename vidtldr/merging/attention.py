@@ -15,10 +15,6 @@ from vidtldr.merging.saliency import attentiveness, sharpness
 # Scores of one block of queries, all heads and clips together: 2^24 float32 values are 64 MiB.
 _MAX_BLOCK_SCORES = 2**24
 
-# From so many tokens on a CPU adds masses to float32 scores as fast or faster in blocks of ours than in PyTorch's fused
-# attention, for which a mask is another pass over the scores; below, that is faster.
-_MIN_TOKENS_IN_CACHE = 768
-
 Statistic = Literal["sharpness", "attentiveness", "map"]
 """What is read off the attention without the mass term: :func:`~vidtldr.merging.saliency.sharpness` of each query,
 :func:`~vidtldr.merging.saliency.attentiveness` of each key, or the head-averaged map itself."""
@@ -72,17 +68,15 @@ def attend(
     if backend == "eager":
         return _attend_in_blocks(query, key, value, scale, log_mass, statistic, dropout, block=query.shape[2])
     in_cache = backend == "blocked" and query.device.type == "cpu" and not plain
-    long_float32 = query.dtype == torch.float32 == value.dtype and query.shape[2] >= _MIN_TOKENS_IN_CACHE
-    if statistic is None and (log_mass is None or (backend == "blocked" and not (in_cache and long_float32))):
+    if statistic is None and (log_mass is None or backend == "blocked"):
         bias = None if log_mass is None else log_mass[:, None, None, :].to(query.dtype)
         return Attended(F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale), None)
     if backend == "triton":
         from vidtldr.merging.triton_attention import attend_with_triton  # late: Triton is optional
 
         return Attended(*attend_with_triton(query, key, value, scale, log_mass, statistic))
-    if in_cache:
-        output, read = attend_in_cache(query, key, value, scale, log_mass, statistic or "none")
-        return Attended(output, read if statistic else None)
+    if in_cache and statistic is not None:
+        return Attended(*attend_in_cache(query, key, value, scale, log_mass, statistic))
     batch, heads, num_tokens, _ = query.shape
     block = max(1, _MAX_BLOCK_SCORES // (batch * heads * num_tokens))
     return _attend_in_blocks(query, key, value, scale, log_mass, statistic, dropout, block)

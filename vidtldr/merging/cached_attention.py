@@ -15,8 +15,8 @@ from torch import Tensor
 from vidtldr.merging.matching import at_least_float32
 
 # What the scores of one head and one block of queries take, per thread. The sum over the heads lies beside them: with
-# 2 MiB of L2 cache, 0.5 to 0.75 MiB were the fastest of 0.25 to 2 MiB at 918, 1452 and 2352 tokens.
-_BLOCK_BYTES = 5 * 2**17
+# 2 MiB of L2 cache, 1 MiB was as fast as 1.5 to 3 and faster than 0.4 and 0.6, in the whole of UMT-B on two threads.
+_BLOCK_BYTES = 2**20
 
 # Scores within +-36 need no maximum taken off: their exponentials neither overflow in sums of thousands nor, divided by
 # such a sum, fall to 1e-38 where float32 turns subnormal, which costs a CPU a hundred cycles a number. Below a maximum
@@ -71,11 +71,11 @@ def attend_in_cache(
         value: ``[b, h, n, e]``.
         scale: Factor on the scores.
         log_mass: Logarithm of each key's mass, ``[b, n]``, or ``None``.
-        statistic: ``sharpness``, ``attentiveness``, ``map`` or ``none``.
+        statistic: ``sharpness``, ``attentiveness`` or ``map``.
 
     Returns:
         The output, ``[b, h, n, e]`` in the dtype of the values, laid out as ``[b, n, h, e]`` so that joining the heads
-        copies nothing; and the statistic, ``[b, n]``, ``[b, n, n]`` or, of none, ``[b, 0]``, at least float32.
+        copies nothing; and the statistic, ``[b, n]`` or ``[b, n, n]``, at least float32.
     """
     output, read = _empty_result(query, key, value, scale, log_mass, statistic)
     num_tokens = query.shape[2]
@@ -97,7 +97,7 @@ def _empty_result(
 ) -> tuple[Tensor, Tensor]:
     batch, heads, num_tokens, _ = query.shape
     output = value.new_empty(batch, num_tokens, heads, value.shape[-1]).transpose(1, 2)
-    shape = {"map": (batch, num_tokens, num_tokens), "none": (batch, 0)}.get(statistic, (batch, num_tokens))
+    shape = (batch, num_tokens, num_tokens) if statistic == "map" else (batch, num_tokens)
     dtype = torch.promote_types(query.dtype, torch.float32)
     return output, query.new_zeros(shape, dtype=dtype)
 
@@ -152,11 +152,10 @@ def _attend_clips(operands: _Operands, rows: int, statistic: str, output: Tensor
     for start in range(0, num_tokens, rows):
         block = slice(start, min(start + rows, num_tokens))
         buffers = _cut(memory, heads, batch, block.stop - start, num_tokens, width)
-        _attend_block(operands, block, buffers, averaged=statistic != "none")
+        _attend_block(operands, block, buffers)
         summed, norms = (x.transpose(0, 1) for x in (buffers.summed, buffers.norms))
         torch.div(summed, norms, out=output[:, :, block])
-        if statistic != "none":
-            _read_block(buffers, block, heads, statistic, read)
+        _read_block(buffers, block, heads, statistic, read)
 
 
 def _cut(memory: Tensor, heads: int, batch: int, rows: int, num_tokens: int, width: int) -> _Buffers:
@@ -166,8 +165,8 @@ def _cut(memory: Tensor, heads: int, batch: int, rows: int, num_tokens: int, wid
     return _Buffers(*(part.view(shape) for part, shape in zip(parts, shapes)))
 
 
-def _attend_block(operands: _Operands, block: slice, buffers: _Buffers, *, averaged: bool) -> None:
-    """Fill all of the buffers, the sum over the heads only if it is asked for."""
+def _attend_block(operands: _Operands, block: slice, buffers: _Buffers) -> None:
+    """Fill all of the buffers."""
     one_clip = len(operands.query) == 1
     multiply = torch.mm if one_clip else torch.bmm  # the first is faster
 
@@ -179,7 +178,7 @@ def _attend_block(operands: _Operands, block: slice, buffers: _Buffers, *, avera
     total, scores = (x[0] if one_clip else x for x in (buffers.total, buffers.scores))
     mass = operands.mass if operands.mass is None or not one_clip else operands.mass[0]
     for head, is_bounded in enumerate(operands.bounded):
-        weights = scores if head or not averaged else total
+        weights = scores if head else total
         multiply(queries[head], keys[head], out=weights)
         if not is_bounded:
             weights.sub_(weights.amax(dim=-1, keepdim=True)).clamp_min_(-2 * _SAFE_SCORE)
@@ -191,9 +190,8 @@ def _attend_block(operands: _Operands, block: slice, buffers: _Buffers, *, avera
             torch.sum(weights, dim=-1, keepdim=True, out=norm)
         else:
             multiply(weights, mass, out=norm)
-        if averaged:
-            share = (norm if mass is None else weights.sum(dim=-1, keepdim=True)).reciprocal()
-            _ = total.addcmul_(weights, share) if head else total.mul_(share)
+        share = (norm if mass is None else weights.sum(dim=-1, keepdim=True)).reciprocal()
+        _ = total.addcmul_(weights, share) if head else total.mul_(share)
 
 
 def _read_block(buffers: _Buffers, block: slice, heads: int, statistic: str, read: Tensor) -> None:
