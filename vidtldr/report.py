@@ -209,7 +209,9 @@ def _computed(record: RunRecord) -> str:
 
 def _timing(record: RunRecord) -> str:
     told = ["encoder = test step, without decoding"]
-    if not _kept(record.results):
+    if _kept(record.results):
+        told.append("the first method ran beside decoding, which costs it on a CPU: `python -m vidtldr.bench` compares")
+    else:
         told.append("end-to-end = by the clock, with decoding")
     clips = ", ".join(dict.fromkeys(str(result.speed.clips_measured) for result in record.results))
     told.append(f"{clips} clips measured, after a first batch as warm-up where there are more")
