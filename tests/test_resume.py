@@ -49,6 +49,16 @@ def _quietly(argv: list[str], log: Path) -> None:
     raise SystemExit(run_here("vidtldr.cli.evaluate", argv))
 
 
+def kill_at_first(options: list[str], output: Path, stage: str) -> None:
+    """Run until a stage has its first unit, and no further."""
+    process = in_a_process(command(options, output)[2:])
+    while not list(output.glob(f"*/work/{stage}/*.safetensors")):
+        assert process.is_alive()
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
 def units(output: Path) -> set[Path]:
     return set(output.glob("*/work/*/*/*.safetensors"))
 
@@ -96,12 +106,7 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_what_was_done(options, unin
 
 
 def test_processes_go_on_with_what_one_has_begun(options, uninterrupted, tmp_path):
-    process = in_a_process(command(options, tmp_path)[2:])
-    while not list(tmp_path.glob("*/work/tome/videos/*.safetensors")):
-        assert process.is_alive()
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    kill_at_first(options, tmp_path, "tome/videos")
     done = run(command(options, tmp_path, "--trainer.devices=2"))
     assert done.returncode == 0, done.stderr
     assert "going on with" in done.stderr
@@ -111,12 +116,7 @@ def test_processes_go_on_with_what_one_has_begun(options, uninterrupted, tmp_pat
 @pytest.fixture
 def unfinished(options: list[str], tmp_path: Path) -> Path:
     """The output folder of a run that was killed."""
-    process = in_a_process(command(options, tmp_path)[2:])
-    while not list(tmp_path.glob("*/work/base/videos/*.safetensors")):
-        assert process.is_alive()
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    kill_at_first(options, tmp_path, "base/videos")
     return tmp_path
 
 

@@ -116,7 +116,7 @@ def test_wrong_options_are_quoted(folder):
         make(folder, max_answer_length=1)
     with pytest.raises(UserError, match=r"max_question_length=17 .* the 16 positions"):
         make(folder, max_question_length=17)
-    with pytest.raises(UserError, match="has 20 word pieces, the text encoder knows 9"):
+    with pytest.raises(UserError, match="has 20 tokens, the text encoder knows 9"):
         make(folder, size=SIZE | {"vocab_size": 9})
 
 

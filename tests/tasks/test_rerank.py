@@ -39,17 +39,7 @@ def _evaluate(folder: Path, method: Method, k: int, **options: object) -> tuple[
     encoded = EncodedSet(store.units("videos"), store.units("texts"), _NUM_VIDEOS, _NUM_TEXTS)
     part = encoded.answerable()
     similarity = encoded.texts.features(part.queries) @ encoded.videos.features(part.videos).t()
-    work = Reranking(
-        model,
-        similarity,
-        encoded.videos,
-        encoded.texts,
-        encoded.text_mask(part.queries),
-        video_rows=part.videos,
-        text_rows=part.queries,
-        k=k,
-        **options,
-    )
+    work = Reranking(model, similarity, encoded, part, k=k, **options)
     return similarity, work.reranked(torch.stack([work.scores(column) for column in range(_NUM_VIDEOS)], dim=1))
 
 

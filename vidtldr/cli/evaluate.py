@@ -140,7 +140,7 @@ class EvalCLI(ProjectCLI):
             UserError: It cannot be written, or not be seen by all processes.
         """
         parent = Path(self.config.output or Path("outputs") / self.config_name)
-        folder = None
+        run = None
         if processes.is_first:
             cause = fingerprint(
                 self.resolved_config(),
@@ -148,16 +148,12 @@ class EvalCLI(ProjectCLI):
                 data=datamodule.fingerprint(),
                 versions=versions(),
             )
-            self._run = Run.open(parent, cause, fresh=self.config.fresh)
-            self.save_config(self._run.folder)
-            folder = self._run.folder.resolve()
-        else:
-            self._run = Run(parent)
-        folder = processes.agree(folder)
-        if not processes.is_first:
-            self._run = Run(folder)
-        self._run.see()
-        return self._run
+            run = Run.open(parent, cause, fresh=self.config.fresh)
+            self.save_config(run.folder)
+        folder = processes.agree(run and run.folder.resolve())
+        run = run or Run(folder)  # the first process's own holds the lock
+        run.see()
+        return run
 
     def new_record(self, module: Any, run: Run) -> RunRecord:
         """Start the record of a run."""

@@ -18,6 +18,7 @@ from vidtldr.metrics.base_to_novel import HALVES, Half
 from vidtldr.metrics.retrieval import retrieval_ranks
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import PixelNorm, blank_input
+from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
 from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
@@ -88,11 +89,7 @@ class BaseToNovel(UnitTask):
         self.save_hyperparameters()
         sizes = vifi_clip_size(backbone, size)
         self.tokenizer = ClipTokenizer(tokenizer, context_length=sizes.context_length)
-        if self.tokenizer.vocab_size > sizes.vocab_size:
-            raise UserError(
-                f"tokenizer '{tokenizer}' has {self.tokenizer.vocab_size} tokens, the text tower knows "
-                f"{sizes.vocab_size}"
-            )
+        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
         if template is not None and "{}" not in template:
             raise UserError(f"template={template!r} has no {{}} where the class name goes")
         self.model = ViFiCLIP(sizes, image_size=image_size, drop_path=drop_path)
@@ -172,20 +169,12 @@ class BaseToNovel(UnitTask):
             self.samples = []
         self._encode_halves()
 
-    def on_test_epoch_start(self) -> None:
-        """Begin."""
-        self.start_units()
-
     def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Classify a batch of videos among the names of its half."""
         if not len(batch["clips"]):  # every video of the batch was broken
             return None
         logits = self.model.logits(self.encode_video(batch["clips"]), self._class_features[dataloader_idx])
         return {"logits": logits.float(), "label": batch["label"]}
-
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Keep the logits."""
-        self.keep_batch(self.loader_stages[dataloader_idx], batch, outputs)
 
     def on_test_epoch_end(self) -> None:
         """Log ``base``, ``novel`` and ``hm``, over the seeds evaluated so far."""
@@ -202,18 +191,8 @@ class BaseToNovel(UnitTask):
 
     def on_validation_epoch_start(self) -> None:
         """As in a test, on base classes: novel ones must not choose the checkpoint."""
-        self.start_units()
+        super().on_validation_epoch_start()
         self._encode_halves()
-
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor] | None:
-        """Classify a batch of videos of base classes."""
-        return self.test_step(batch, batch_idx)
-
-    def on_validation_batch_end(
-        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """Keep the logits."""
-        self.on_test_batch_end(outputs, batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val_base``, top-1 in percent."""

@@ -15,6 +15,7 @@ from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import blank_input
+from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
 from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
@@ -85,11 +86,7 @@ class VideoQuestionAnswering(UnitTask):
             raise UserError(f"k_test={k_test} must be at least 1 and max_answer_length={max_answer_length} at least 2")
         self.tokenizer = UMTTokenizer(tokenizer, max_length=max_question_length)
         sizes = umt_size(backbone, size)
-        if self.tokenizer.vocab_size > sizes.vocab_size:
-            raise UserError(
-                f"tokenizer '{tokenizer}' has {self.tokenizer.vocab_size} word pieces, the text encoder knows "
-                f"{sizes.vocab_size}"
-            )
+        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
         if max(max_question_length, max_answer_length) > sizes.max_positions:
             raise UserError(
                 f"max_question_length={max_question_length} and max_answer_length={max_answer_length} must not exceed "
@@ -130,11 +127,11 @@ class VideoQuestionAnswering(UnitTask):
 
     def on_test_epoch_start(self) -> None:
         """Split the answers into word pieces."""
-        self.start_units()
+        super().on_test_epoch_start()
         self._answers = list(self._datamodule().answers)
         self._answer_pieces = self._tokenize_answers(self._answers)
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
+    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Tensor | None:
         """Encode a batch of videos; their questions wait, so that a step takes as long as the encoder does."""
         if not len(batch["index"]):  # every video of the batch was broken
             return None
@@ -157,20 +154,6 @@ class VideoQuestionAnswering(UnitTask):
     def on_test_epoch_end(self) -> None:
         """Log ``accuracy``, ``oov`` and accuracies by first word, such as ``first_what``."""
         self._score("")
-
-    def on_validation_epoch_start(self) -> None:
-        """As in a test."""
-        self.on_test_epoch_start()
-
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
-        """As in a test."""
-        return self.test_step(batch, batch_idx)
-
-    def on_validation_batch_end(
-        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """As in a test."""
-        self.on_test_batch_end(outputs, batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         """As in a test, with names that begin with ``val_``."""

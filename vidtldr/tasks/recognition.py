@@ -130,40 +130,18 @@ class ActionRecognition(UnitTask):
         """Classifying views."""
         return ("views",)
 
-    def on_test_epoch_start(self) -> None:
-        """Begin."""
-        self.start_units()
-
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor] | None:
+    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Classify a batch of views."""
         if not len(batch["clips"]):  # every video of the batch was broken
             return None
         return {"logits": self(batch["clips"]), "view": batch["view"], "label": batch["label"]}
 
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Keep the logits."""
-        self.keep_batch(self.loader_stages[0], batch, outputs)
-
     def on_test_epoch_end(self) -> None:
         """Log ``top1`` and ``top5``."""
         self._score("", self._datamodule().num_views)
 
-    def on_validation_epoch_start(self) -> None:
-        """As in a test, with one view of each video."""
-        self.start_units()
-
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor] | None:
-        """As in a test."""
-        return self.test_step(batch, batch_idx)
-
-    def on_validation_batch_end(
-        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """As in a test."""
-        self.on_test_batch_end(outputs, batch, batch_idx)
-
     def on_validation_epoch_end(self) -> None:
-        """As in a test, with names that begin with ``val_``."""
+        """As in a test, of one view of each video, with names that begin with ``val_``."""
         self._score("val_", num_views=1)
 
     @staticmethod

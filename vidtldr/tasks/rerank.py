@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vidtldr.models.umt import UMT
-from vidtldr.tasks.encoded import EncodedSide
+from vidtldr.tasks.encoded import Answerable, EncodedSet
 
 UNSCORED = -100.0
 """Score of a pair that re-ranking leaves out, below any that it gives (as in the official evaluation)."""
@@ -41,11 +41,8 @@ class Reranking:
     Args:
         model: Gives the scores: the second logit of its matching head.
         similarity: Contrastive similarity, ``[q, g]``, float32, that candidates are chosen by.
-        videos: Tokens of each video.
-        texts: Hidden states of each text.
-        text_mask: Nonzero for real tokens, ``[q, l]``.
-        video_rows: Row of ``videos`` for each column of ``similarity``, ``[g]``.
-        text_rows: Row of ``texts`` for each row of ``similarity``, ``[q]``.
+        encoded: Tokens of the videos, hidden states and padding masks of the texts.
+        part: Which of them the columns and rows of ``similarity`` are.
         k: Candidates of a query (128 in every released setting).
         texts_per_batch: Texts fused with a video at a time.
     """
@@ -54,18 +51,16 @@ class Reranking:
         self,
         model: UMT,
         similarity: Tensor,
-        videos: EncodedSide,
-        texts: EncodedSide,
-        text_mask: Tensor,
+        encoded: EncodedSet,
+        part: Answerable,
         *,
-        video_rows: Tensor,
-        text_rows: Tensor,
         k: int,
         texts_per_batch: int = 64,
     ) -> None:
-        self._model, self._videos, self._texts = model, videos, texts
-        self._video_rows, self._text_rows = video_rows.tolist(), text_rows.tolist()
-        self._mask, self._lengths = text_mask, text_mask.sum(dim=1)
+        self._model, self._videos, self._texts = model, encoded.videos, encoded.texts
+        self._video_rows, self._text_rows = part.videos.tolist(), part.queries.tolist()
+        self._mask = encoded.text_mask(part.queries)
+        self._lengths = self._mask.sum(dim=1)
         self._texts_per_batch = texts_per_batch
         self._by_text = candidates(similarity, k)
         self._by_video = candidates(similarity.t(), k).t()

@@ -14,6 +14,7 @@ from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall, retrieval_ranks
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import blank_input
+from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, WordHead, load_umt, umt_size
 from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
@@ -90,11 +91,7 @@ class VideoTextRetrieval(UnitTask):
         self.save_hyperparameters()
         self.tokenizer = UMTTokenizer(tokenizer, max_length=max_text_length)
         sizes = umt_size(backbone, size)
-        if self.tokenizer.vocab_size > sizes.vocab_size:
-            raise UserError(
-                f"tokenizer '{tokenizer}' has {self.tokenizer.vocab_size} word pieces, the text encoder knows "
-                f"{sizes.vocab_size}"
-            )
+        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
         self.model = UMT(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
         self.word_head = WordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
         self.checkpoint_sha256: str | None = None
@@ -133,10 +130,6 @@ class VideoTextRetrieval(UnitTask):
         """Encoding, of either side."""
         return "videos", "texts"
 
-    def on_test_epoch_start(self) -> None:
-        """Begin."""
-        self.start_units()
-
     def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Encode a batch of videos (loader 0) or texts (loader 1)."""
         if not len(batch["index"]):  # every video of the batch was broken
@@ -149,29 +142,13 @@ class VideoTextRetrieval(UnitTask):
         return {"tokens": tokens, "features": features}
 
     def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Keep what was encoded; apart from the step, whose time is the encoder's."""
+        """Keep what was encoded, and which videos belong to a text."""
         notes = {"videos": batch["videos"]} if dataloader_idx == 1 else {}
         self.keep_batch(self.loader_stages[dataloader_idx], batch, outputs, **notes)
 
     def on_test_epoch_end(self) -> None:
         """Score, re-rank and log recall: re-ranked as ``t2v_r1``, contrastive only as ``dual_t2v_r1``."""
         self._score("")
-
-    def on_validation_epoch_start(self) -> None:
-        """As in a test."""
-        self.start_units()
-
-    def validation_step(
-        self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> dict[str, Tensor] | None:
-        """As in a test."""
-        return self.test_step(batch, batch_idx, dataloader_idx)
-
-    def on_validation_batch_end(
-        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """As in a test."""
-        self.on_test_batch_end(outputs, batch, batch_idx, dataloader_idx)
 
     def on_validation_epoch_end(self) -> None:
         """As in a test, with names that begin with ``val_``."""
@@ -203,16 +180,7 @@ class VideoTextRetrieval(UnitTask):
             self.samples = self._samples(part, scores, ranks, dual_ranks)
 
     def _rerank(self, encoded: EncodedSet, part: Answerable, similarity: Tensor) -> Reranked:
-        work = Reranking(
-            self.model,
-            similarity,
-            encoded.videos,
-            encoded.texts,
-            encoded.text_mask(part.queries),
-            video_rows=part.videos,
-            text_rows=part.queries,
-            k=self.k_test,
-        )
+        work = Reranking(self.model, similarity, encoded, part, k=self.k_test)
         done = self.found_units(_SCORES)
         columns = list(range(len(part.videos)))
         starts = [start for start in columns[::_VIDEOS_PER_UNIT] if start not in done]

@@ -1,6 +1,5 @@
 """Tasks whose evaluation leaves the outcome of each batch on disk and scores once all are there."""
 
-import logging
 import shutil
 import tempfile
 import time
@@ -17,7 +16,6 @@ from vidtldr.errors import UserError
 from vidtldr.samples import Sample
 from vidtldr.tasks.work import Unit, WorkStore
 
-_log = logging.getLogger(__name__)
 _PATIENCE = 120.0  # seconds until a file that another node wrote must be visible here; network file systems cache
 
 
@@ -58,6 +56,30 @@ class UnitTask(LightningModule):
         self._items_found.update({stage: sum(units.values()) for stage, units in found.items()})
         datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         datamodule.finished = {loader: set(found[stage]) for loader, stage in enumerate(self.loader_stages)}
+
+    # Validation runs as a test does; a task overrides the hooks of the test.
+
+    def on_test_epoch_start(self) -> None:
+        """Begin."""
+        self.start_units()
+
+    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Keep what the step returned; apart from the step, whose time is the encoder's."""
+        self.keep_batch(self.loader_stages[dataloader_idx], batch, outputs)
+
+    def on_validation_epoch_start(self) -> None:
+        """As in a test."""
+        self.on_test_epoch_start()
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """As in a test."""
+        return self.test_step(batch, batch_idx, dataloader_idx)
+
+    def on_validation_batch_end(
+        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """As in a test."""
+        self.on_test_batch_end(outputs, batch, batch_idx, dataloader_idx)
 
     def start_units(self) -> None:
         """Begin an epoch of an evaluation."""

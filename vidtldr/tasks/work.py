@@ -86,10 +86,6 @@ class WorkStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save(content, {_NOTES: json.dumps(dict(notes))}), durable=False)
 
-    def done(self, stage: str) -> set[int]:
-        """Numbers of the units that are there."""
-        return {unit.number for unit in self.units(stage)}
-
     def units(self, stage: str) -> list[Unit]:
         """Units that are there, by number."""
         return [Unit(path) for path in sorted((self.folder / stage).glob(f"*{_SUFFIX}"))]
