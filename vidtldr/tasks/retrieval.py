@@ -19,11 +19,12 @@ from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, WordHead, lo
 from vidtldr.samples import Sample, contributions_of
 from vidtldr.scores import ScoreTable
 from vidtldr.tasks.encoded import Answerable, EncodedSet
-from vidtldr.tasks.losses import contrastive_loss, matching_loss
+from vidtldr.tasks.losses import contrastive_loss, matching_loss, wrong_logits
 from vidtldr.tasks.masked_words import masked_word_loss
 from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
 from vidtldr.tasks.rerank import Reranked, Reranking
 from vidtldr.tasks.stages import Stage
+from vidtldr.tasks.swapped_words import WrongTexts, swap_words, word_numbers
 from vidtldr.tasks.units import UnitTask
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ class VideoTextRetrieval(UnitTask):
         guess_words: Also guess masked words of a caption from its video, as UMT's pre-training does.
         hard_negatives: Match against negatives that the contrastive head finds likely, as UMT's fine-tuning does; a
             fusion encoder that starts from random weights needs easy ones first.
+        swapped_words: Words, such as colours, two of which exchanged make a caption wrong: training also tells such
+            captions from the true ones, as NegCLIP does.
         drop_path: Stochastic depth of the vision encoder while training.
         dropout: Dropout of the text encoder while training.
     """
@@ -84,6 +87,7 @@ class VideoTextRetrieval(UnitTask):
         warmup_steps: int = 500,
         guess_words: bool = False,
         hard_negatives: bool = True,
+        swapped_words: list[str] | None = None,
         drop_path: float = 0.1,
         dropout: float = 0.1,
     ) -> None:
@@ -99,6 +103,7 @@ class VideoTextRetrieval(UnitTask):
             unused = load_umt(self.model, checkpoint)
             self.checkpoint_sha256 = file_sha256(checkpoint)
             _log.info("%s loaded; %d entries of parts that retrieval does not use left out", checkpoint, len(unused))
+        self._swappable = word_numbers(self.tokenizer, swapped_words) if swapped_words else None
         self.k_test, self.hard_negatives = k_test, hard_negatives
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self.recall = nn.ModuleDict(
@@ -275,16 +280,25 @@ class VideoTextRetrieval(UnitTask):
         with torch.no_grad():
             self.model.temp.clamp_(0.001, 0.5)
         similarity = video @ text.t() / self.model.temp
-        contrastive = contrastive_loss(similarity, batch["index"])
-        matching = matching_loss(
-            self.model, tokens, hidden, mask, similarity, batch["index"], hard_negatives=self.hard_negatives
-        )
-        losses = {"train/contrastive": contrastive, "train/matching": matching}
+        wrong = self._wrong_texts(input_ids, mask)
+        pairs = similarity, batch["index"]
+        losses = {
+            "train/contrastive": contrastive_loss(*pairs, wrong and wrong_logits(video, wrong, self.model.temp)),
+            "train/matching": matching_loss(
+                self.model, tokens, hidden, mask, *pairs, hard_negatives=self.hard_negatives, wrong=wrong
+            ),
+        }
         if self.word_head is not None:
             mask_id = self.tokenizer.mask_id
             losses["train/words"] = masked_word_loss(self.model, self.word_head, tokens, input_ids, mask, mask_id)
         self.log_dict(losses, prog_bar=True, batch_size=len(video))
         return torch.stack(list(losses.values())).sum()
+
+    def _wrong_texts(self, input_ids: Tensor, mask: Tensor) -> WrongTexts | None:
+        if self._swappable is None:
+            return None
+        wrong_ids, rows = swap_words(input_ids, self._swappable)
+        return WrongTexts(rows, *self.model.encode_text(wrong_ids, mask[rows])) if len(rows) else None
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW, no decay on biases, norms and the temperature; linear warm-up, then a cosine down to 1 %."""

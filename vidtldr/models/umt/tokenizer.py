@@ -44,9 +44,7 @@ class UMTTokenizer:
         if missing:
             raise UserError(f"{path} is no vocabulary of BERT: it lacks {', '.join(missing)}")
         self.vocab_size = max(token_ids.values()) + 1
-        self.pad_id, self.cls_id, self.sep_id, self.mask_id = (
-            token_ids[token] for token in ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
-        )
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = map(token_ids.__getitem__, _SPECIAL_TOKENS)
         self._tokenizer = _word_piece(token_ids)
 
     def __call__(
