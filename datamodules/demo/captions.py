@@ -9,6 +9,7 @@ import random
 from datamodules.demo.grammar import (
     BOTH,
     COLOUR_WORDS,
+    MORE_PLACES,
     MOTION_WORDS,
     NOUN_PHRASES,
     ONE,
@@ -27,9 +28,9 @@ from datamodules.demo.grammar import (
 from datamodules.demo.photos import PHOTOS
 from datamodules.demo.scenes import Scene, Thing
 
-_PLACE_SHARE = 0.16  # of the captions of a video whose photograph has a name for its place
+_PLACE_SHARE = 0.85  # of the captions of a video whose photograph has a name for its place
 _LATE_SAID_SHARE = 0.75
-_TRIM_SAID_SHARE = 0.85
+_TRIM_SAID_SHARE = 0.95
 _TRIES = 50
 
 
@@ -58,7 +59,8 @@ def make_captions(scene: Scene, count: int) -> list[str]:
 def _sentence(rng: random.Random, scene: Scene) -> str:
     """Describe a scene once, with or without its place."""
     sentence = _describe_one(rng, scene.things[0], sole=True) if len(scene.things) == 1 else _describe_two(rng, scene)
-    places = PHOTOS[scene.backdrop.photo].places
+    photo = scene.backdrop.photo
+    places = PHOTOS[photo].places or MORE_PLACES.get(photo, ())
     if places and rng.random() < _PLACE_SHARE:
         place = rng.choice(places)
         place_first = rng.random() < 0.3 and not sentence.startswith(("a video", "a clip", "two objects", "at first"))

@@ -14,7 +14,7 @@ from datamodules.demo.output import write_frames
 from datamodules.demo.render import render
 from datamodules.demo.scenes import FPS, TRIMMED, Scene, Style, make_scene
 
-GENERATOR_VERSION = 2  # raise it whenever a video or a caption changes
+GENERATOR_VERSION = 3  # raise it whenever a video or a caption changes
 VIDEO_FOLDER = "YouTubeClips"
 
 

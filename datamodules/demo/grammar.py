@@ -42,6 +42,11 @@ TRIM_PHRASES = (  # with their weights; after a noun phrase
     ("{phrase} edged in {trim}", 15),
 )
 
+MORE_PLACES = {  # as ``Photo.places``, but said in captions of objects with borders alone
+    "tissue": ("on a tissue sample", "under a microscope"),
+    "retina": ("over an eye scan", "in front of an eye"),
+}
+
 THING_WORDS = ("object", "shape", "thing", "figure")  # when a person does not say which shape
 
 NOUN_PHRASES = (  # with their weights; the article is put before all but "the"
@@ -191,7 +196,7 @@ BOTH = (  # both objects do the same
 
 
 def grammar_words() -> list[str]:
-    """Return every word that a caption can contain but those of borders, sorted."""
+    """Return every word that a caption of objects without borders can contain, sorted."""
     words_of = (COLOUR_WORDS, SHAPE_WORDS, THING_WORDS, SOLE_NOUN_PHRASES, VERBS, MOTION_WORDS)
     sentences = (ONE, ONE_LATE, ONE_LATE_ALONE, ONE_STILL, TWO, TWO_LATE, TWO_STILL, BOTH)
     nouns = [text for text, _ in NOUN_PHRASES]
@@ -199,10 +204,11 @@ def grammar_words() -> list[str]:
     return _words((words_of, sentences, nouns, places), ("a", "an"))
 
 
-def trim_words() -> list[str]:
-    """Return the words that only captions of objects with borders contain, sorted."""
+def added_words() -> list[str]:
+    """Return the words that only captions of objects with borders contain: first those of borders, then of places."""
+    words = [*_words([text for text, _ in TRIM_PHRASES]), *_words(MORE_PLACES)]
     known = set(grammar_words())
-    return [word for word in _words([text for text, _ in TRIM_PHRASES]) if word not in known]
+    return [word for word in dict.fromkeys(words) if word not in known]
 
 
 def _words(tables: Any, others: Iterable[str] = ()) -> list[str]:

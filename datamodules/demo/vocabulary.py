@@ -4,7 +4,7 @@ import string
 from pathlib import Path
 
 from datamodules.demo.base2novel_set import BASE, NOVEL, class_name
-from datamodules.demo.grammar import grammar_words, trim_words
+from datamodules.demo.grammar import added_words, grammar_words
 from datamodules.demo.output import write_text
 from datamodules.demo.questions import question_words
 
@@ -17,10 +17,10 @@ def vocabulary() -> list[str]:
     """Return the tokens of the captions, in BERT's format and in the order of their numbers.
 
     Special tokens, every word of the caption grammar, then single characters and their ``##`` continuations, so that
-    any other lowercase English word is spelled out instead of becoming ``[UNK]``. Words of borders come last: models of
-    captions without them keep their numbers.
+    any other lowercase English word is spelled out instead of becoming ``[UNK]``. What objects with borders have added
+    comes last: models of captions without them keep their numbers.
     """
-    return [*_plain_vocabulary(), *trim_words()]
+    return [*_plain_vocabulary(), *added_words()]
 
 
 def _plain_vocabulary() -> list[str]:

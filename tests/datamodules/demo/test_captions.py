@@ -6,7 +6,7 @@ import pytest
 
 from datamodules.demo.captions import make_captions
 from datamodules.demo.generate import GENERATOR_VERSION, SPLITS, scene_of
-from datamodules.demo.grammar import VERBS, grammar_words, trim_words
+from datamodules.demo.grammar import MORE_PLACES, VERBS, added_words, grammar_words
 from datamodules.demo.photos import PHOTOS
 
 SCENES = [scene_of(split, index) for split in SPLITS for index in range(250)]
@@ -20,6 +20,8 @@ PLACES = {
     r"(in a garage|inside a workshop)": "garage",
     r"(outdoors|over a landscape)": "landscape",
     r"(in a garden|among plants)": "garden",
+    r"(on a tissue sample|under a microscope)": "tissue",
+    r"(over an eye scan|in front of an eye)": "retina",
 }
 LATE = (
     r"(?:at first there is nothing|nothing happens until|the scene is empty|pops? up|shows? up|joins|later|suddenly|"
@@ -106,7 +108,7 @@ def test_every_caption_is_true_of_its_video(split):
             assert len(scene.things) == 1 or not re.search(r"\b(single|lone)\b", caption), caption
 
 
-def test_most_captions_tell_everything_and_few_name_the_place():
+def test_most_captions_tell_everything_and_most_name_the_place():
     complete = places = total = 0
     for scene in SCENES:
         for caption in make_captions(scene, 5):
@@ -116,11 +118,13 @@ def test_most_captions_tell_everything_and_few_name_the_place():
             places += photo is not None
             total += 1
     assert 0.7 < complete / total < 0.9
-    assert 0.05 < places / total < 0.15
+    assert 0.7 < places / total < 0.8
 
 
 def test_a_phrase_of_a_place_belongs_to_one_photograph():
-    phrases = [(place, name) for name, photo in PHOTOS.items() for place in photo.places]
+    places = {name: photo.places for name, photo in PHOTOS.items() if photo.places}
+    assert not places.keys() & MORE_PLACES.keys()
+    phrases = [(place, name) for name, phrases in (places | MORE_PLACES).items() for place in phrases]
     for place, name in phrases:
         assert [value for pattern, value in PLACES.items() if re.fullmatch(pattern, place)] == [name]
 
@@ -136,7 +140,7 @@ def test_fewer_captions_are_the_first_of_more():
 
 
 def test_captions_are_plain_lowercase_words_of_the_grammar():
-    words = {*grammar_words(), *trim_words()}
+    words = {*grammar_words(), *added_words()}
     for scene in SCENES:
         for caption in make_captions(scene, 8):
             assert re.fullmatch(r"[a-z]+( [a-z]+)*", caption), caption
@@ -165,11 +169,11 @@ def test_borders_are_those_of_the_object_named_before_them():
 def test_every_word_of_the_grammar_is_used():
     # The plain forms of the verbs, such as "rise", are rare: they need two objects that do the same.
     used = {word for scene in SCENES for caption in make_captions(scene, 8) for word in caption.split()}
-    assert {*grammar_words(), *trim_words()} - used <= {base for base, _, _ in VERBS.values()}
+    assert {*grammar_words(), *added_words()} - used <= {base for base, _, _ in VERBS.values()}
 
 
 def test_captions_of_this_version_stay_as_they_are():
     # A trained demo checkpoint depends on them: when this fails, raise GENERATOR_VERSION and store the new digest.
     captions = [make_captions(scene_of(split, index), 5) for split in SPLITS for index in range(50)]
     digest = hashlib.sha256(json.dumps(captions).encode()).hexdigest()[:16]
-    assert (GENERATOR_VERSION, digest) == (2, "45847ea73d53a2f5")
+    assert (GENERATOR_VERSION, digest) == (3, "909980e14bdcc60f")

@@ -8,7 +8,7 @@ from datamodules import DemoVQA
 from datamodules.demo import write_question_vocabulary, write_vocabulary
 from datamodules.demo.__main__ import main
 from datamodules.demo.generate import SPLITS
-from datamodules.demo.grammar import trim_words
+from datamodules.demo.grammar import added_words
 from datamodules.demo.production import ensure
 from datamodules.demo.question_set import QUESTIONS, QUESTIONS_VERSION
 from datamodules.demo.questions import answer_list, make_questions, question_words
@@ -83,7 +83,7 @@ def test_the_vocabulary_covers_questions_and_answers_and_begins_with_that_of_pla
     captions, questions = (
         (tmp_path / name).read_text(encoding="utf-8").splitlines() for name in ("vocab.txt", "vqa_vocab.txt")
     )
-    plain = captions[: -len(trim_words())]
+    plain = captions[: -len(added_words())]
     assert questions[: len(plain)] == plain
     assert len(set(questions)) == len(questions)
     assert set(question_words()) <= set(questions)
