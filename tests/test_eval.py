@@ -268,6 +268,11 @@ def test_checkpoint_with_code_in_it_is_refused_and_not_run(options, tmp_path, ca
     assert not (tmp_path / "sprung").exists()
 
 
+def test_texts_longer_than_the_text_encoder_takes(options, capsys):
+    said = refused(options, capsys, "--model.max_text_length=17")
+    assert "max_text_length=17 exceeds the 16 positions of the text encoder" in said
+
+
 def test_tokenizer_that_is_not_available(options, capsys):
     assert "vocab.txt" in refused(options, capsys, "--model.tokenizer=/no/such/vocab.txt")
 

@@ -12,7 +12,7 @@ from vidtldr.tasks import VideoTextRetrieval
 from vidtldr.tasks.losses import contrastive_loss, matching_loss, wrong_logits
 from vidtldr.tasks.swapped_words import WrongTexts, swap_words, word_numbers
 
-NUMBERS = torch.tensor([11, 12, 13])
+NUMBERS = [11, 12, 13]
 
 
 def test_two_different_words_of_the_list_change_places() -> None:
@@ -39,7 +39,7 @@ def test_texts_without_two_different_words_of_the_list_are_left_out() -> None:
 
 def test_words_are_whole_pieces_of_the_vocabulary(tmp_path: Path) -> None:
     tokenizer = UMTTokenizer(write_vocabulary(tmp_path / "vocab.txt"))
-    assert tokenizer._tokenizer.decode(word_numbers(tokenizer, ["red", "blue"]).tolist()) == "red blue"
+    assert tokenizer._tokenizer.decode(word_numbers(tokenizer, ["red", "blue"])) == "red blue"
     with pytest.raises(UserError, match="'crimson' is not one word piece"):
         word_numbers(tokenizer, ["red", "crimson"])
     with pytest.raises(UserError, match="'red blue' is not one word piece"):
@@ -89,6 +89,7 @@ def test_training_with_wrong_captions_or_without_any_in_the_batch(captions: list
         num_frames=NUM_FRAMES,
         image_size=IMAGE_SIZE,
         tokenizer=str(write_vocabulary(tmp_path / "vocab.txt")),
+        max_text_length=16,
         swapped_words=["red", "blue", "green"],
     )
     task.log_dict = lambda *args, **options: None

@@ -96,6 +96,10 @@ class VideoTextRetrieval(UnitTask):
         self.tokenizer = UMTTokenizer(tokenizer, max_length=max_text_length)
         sizes = umt_size(backbone, size)
         check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
+        if max_text_length > sizes.max_positions:
+            raise UserError(
+                f"max_text_length={max_text_length} exceeds the {sizes.max_positions} positions of the text encoder"
+            )
         self.model = UMT(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
         self.word_head = WordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
         self.checkpoint_sha256: str | None = None

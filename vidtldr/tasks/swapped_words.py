@@ -27,7 +27,7 @@ class WrongTexts(NamedTuple):
     features: Tensor
 
 
-def word_numbers(tokenizer: UMTTokenizer, words: Sequence[str]) -> Tensor:
+def word_numbers(tokenizer: UMTTokenizer, words: Sequence[str]) -> list[int]:
     """Token numbers of words.
 
     Raises:
@@ -35,16 +35,15 @@ def word_numbers(tokenizer: UMTTokenizer, words: Sequence[str]) -> Tensor:
     """
     numbers = []
     for word in words:
-        ids, mask = tokenizer([word], pad_to_longest=True)
-        if mask.sum() != 2 or ids[0, 1] == tokenizer.unk_id:  # [CLS] and the word
+        if (number := tokenizer.number_of(word)) is None:
             raise UserError(f"swapped_words: '{word}' is not one word piece of the tokenizer's vocabulary")
-        numbers.append(int(ids[0, 1]))
+        numbers.append(number)
     if len(set(numbers)) < 2:
         raise UserError("swapped_words needs at least two different words")
-    return torch.tensor(numbers)
+    return numbers
 
 
-def swap_words(input_ids: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+def swap_words(input_ids: Tensor, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Exchange two words of each text, drawn among those given, that differ.
 
     Args:
@@ -54,7 +53,7 @@ def swap_words(input_ids: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The changed texts alone, ``[w, l]``, and their rows, ``[w]``; a text without two such words is left out.
     """
-    swappable = torch.isin(input_ids, numbers.to(input_ids.device))
+    swappable = torch.isin(input_ids, torch.tensor(numbers, device=input_ids.device))
     first = _draw(swappable)
     differs = swappable & (input_ids != input_ids.gather(1, first))
     second = _draw(differs)

@@ -44,8 +44,13 @@ class UMTTokenizer:
         if missing:
             raise UserError(f"{path} is no vocabulary of BERT: it lacks {', '.join(missing)}")
         self.vocab_size = max(token_ids.values()) + 1
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = map(token_ids.__getitem__, _SPECIAL_TOKENS)
+        self.pad_id, self._unk_id, self.cls_id, self.sep_id, self.mask_id = map(token_ids.__getitem__, _SPECIAL_TOKENS)
         self._tokenizer = _word_piece(token_ids)
+
+    def number_of(self, word: str) -> int | None:
+        """Number of a word that is one piece of the vocabulary; ``None`` if it is several, or unknown."""
+        ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+        return ids[0] if len(ids) == 1 and ids[0] != self._unk_id else None
 
     def __call__(
         self, texts: list[str], max_length: int | None = None, *, pad_to_longest: bool = False
