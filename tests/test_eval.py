@@ -304,7 +304,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(workshop, options, tmp_path):
     many = {f"tome{number}": {"method": "tome", "r": 2} for number in range(1000)}  # a run of some minutes
     others = [word for word in options if not word.startswith("--methods")]
     more = [f"--methods={json.dumps(many)}", f"--output={tmp_path}", "--data.num_workers=0"]
-    command = [sys.executable, str(PROJECT_DIR / "eval.py"), *others, *more]
+    command = [sys.executable, "-X", "faulthandler", str(PROJECT_DIR / "eval.py"), *others, *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 120
@@ -318,6 +318,9 @@ def test_ctrl_c_is_one_line_and_exit_code_130(workshop, options, tmp_path):
                 break
             except subprocess.TimeoutExpired:
                 continue
+        else:
+            process.send_signal(signal.SIGABRT)  # which makes it say where it hangs
+            _, said = process.communicate()
     finally:
         process.kill()
     assert process.returncode == 130, said
