@@ -20,10 +20,10 @@ def contrastive_loss(logits: Tensor, identity: Tensor, wrong: Tensor | None = No
     """
     target = (identity[:, None] == identity[None, :]).float()
     target = target / target.sum(dim=1, keepdim=True)
-    of_videos = F.cross_entropy(logits, target)
+    of_texts = F.cross_entropy(logits.t(), target)
     if wrong is not None:
-        of_videos = F.cross_entropy(torch.cat([logits, wrong.unsqueeze(1)], dim=1), F.pad(target, (0, 1)))
-    return (of_videos + F.cross_entropy(logits.t(), target)) / 2
+        logits, target = torch.cat([logits, wrong.unsqueeze(1)], dim=1), F.pad(target, (0, 1))
+    return (F.cross_entropy(logits, target) + of_texts) / 2
 
 
 def wrong_logits(video: Tensor, wrong: WrongTexts, temperature: Tensor) -> Tensor:
