@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningDataModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from callbacks import ProgressCallback, SpeedCallback, TokenMergeCallback
 from vidtldr.cost import encoder_gflops
@@ -14,6 +13,7 @@ from vidtldr.errors import UserError
 from vidtldr.merging import Method, apply, build_method, remove
 from vidtldr.report import describe_options
 from vidtldr.results import Evaluated, MethodResult
+from vidtldr.run_logger import RunLogger, interrupts_wait
 from vidtldr.scores import ScoreTable, group_of
 from vidtldr.tasks.work import WorkStore
 
@@ -22,7 +22,7 @@ _NO_METRICS = ("epoch",)
 _RUN_NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
-class MethodLogger(TensorBoardLogger):
+class MethodLogger(RunLogger):
     """A TensorBoard run of one method, beside those of the others under one parent.
 
     Scalars are written by :meth:`log_result` alone: what Lightning logs along the way would repeat them.
@@ -59,7 +59,8 @@ class MethodLogger(TensorBoardLogger):
 
     def finalize(self, status: str) -> None:
         """Flush, but stay open: the result comes after Lightning is through."""
-        self.experiment.flush()
+        with interrupts_wait():
+            self.experiment.flush()
 
     def log_report(self, markdown: str) -> None:
         """Write the table of the whole run as text, and close."""

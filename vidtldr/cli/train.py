@@ -8,7 +8,6 @@ from typing import Any
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser
-from lightning.pytorch.loggers import TensorBoardLogger
 
 from callbacks import TrainingProgressCallback
 from callbacks.exact_resume import ExactResumeCallback
@@ -19,6 +18,7 @@ from vidtldr.checkpoint_io import SafeCheckpointIO
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
+from vidtldr.run_logger import RunLogger
 
 _DESCRIPTION = (
     "Fine-tune a video model: checkpoints, the best weights, the config and a TensorBoard run go to --output."
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> None:
     progress = sys.stderr.isatty()
     trainer = cli.new_trainer(
         cli.callbacks(module.monitor, bars=progress),
-        logger=TensorBoardLogger(cli.output, name="", version="tensorboard", default_hp_metric=False),
+        logger=RunLogger(cli.output, name="", version="tensorboard", default_hp_metric=False),
         enable_progress_bar=progress,
         use_distributed_sampler=False,  # the data know which process takes what
     )
