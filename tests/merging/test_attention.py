@@ -14,12 +14,18 @@ def block_of_13_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     one_head = scores.get(request.param, 1)
     monkeypatch.setattr(attention, "_MAX_BLOCK_SCORES", 2 * 3 * one_head)
     monkeypatch.setattr(cached_attention, "_BLOCK_BYTES", 4 * one_head)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(cached_attention, "_VECTOR", 1)
+
+
+@pytest.fixture(params=["a head", "two of three heads", "all heads"])
+def heads_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = {"a head": 1, "two of three heads": 2, "all heads": 5}[request.param]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
 
 
 @pytest.mark.parametrize("with_mass", [False, True])
 @pytest.mark.parametrize("with_gradients", [False, True])
-@pytest.mark.usefixtures("block_of_13_tokens")
+@pytest.mark.usefixtures("block_of_13_tokens", "heads_at_once")
 def test_blocks_of_queries_equal_the_explicit_formula(with_mass: bool, with_gradients: bool) -> None:
     given = inputs(13, with_mass=with_mass)
     given.query.requires_grad_(with_gradients)

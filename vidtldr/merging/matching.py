@@ -111,18 +111,18 @@ def merge_tokens(
 
     Args:
         x: Tokens, ``[b, n, c]``, any floating dtype.
-        mass: Mass of each token, ``[b, n]``, float32; ``None`` means 1 each.
+        mass: Mass of each token, ``[b, n]``, float32 (float64 for float64 tokens); ``None`` means 1 each.
         plan: Indices from :func:`match`, made for the same n.
         source_weight: Factor on the mass of each token if it merges as a source, ``[b, n]``, in [0, 1].
 
     Returns:
-        Tokens ``[b, n - r, c]`` in the dtype of ``x``, and their masses ``[b, n - r]``, float32.
+        Tokens ``[b, n - r, c]`` in the dtype of ``x``, and their masses ``[b, n - r]``, in the dtype of ``mass``.
 
     Raises:
         ValueError: ``plan`` was made for another number of tokens.
     """
     if mass is None:
-        mass = torch.ones(x.shape[:2], dtype=torch.float32, device=x.device)
+        mass = torch.ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
     prefix, sources, destinations = plan.split(x)
     prefix_mass, source_mass, destination_mass = plan.split(mass)
 
@@ -155,18 +155,20 @@ def _split(x: Tensor, num_prefix: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:
-    return x.gather(1, _widen(index, x.shape[-1]))
+    """Tokens ``[b, k, c]`` of ``[b, n, c]`` at ``[b, k]``."""
+    return x.flatten(0, 1).index_select(0, _rows(index, x.shape[1])).view(*index.shape, x.shape[2])
 
 
 def _scatter_add(x: Tensor, index: Tensor, added: Tensor) -> Tensor:
-    """Add tokens ``[b, r, c]`` to those of ``[b, n, c]`` at ``[b, r]``, in place.
-
-    As one matrix of all clips' tokens, in which PyTorch adds whole rows, several times as fast as in a batch of them.
-    """
-    first = torch.arange(len(x), device=index.device).unsqueeze(1) * x.shape[1]
-    rows = (index + first).flatten().unsqueeze(-1).expand(-1, x.shape[-1])
+    """Add tokens ``[b, k, c]`` to those of ``[b, n, c]`` at ``[b, k]``, in place."""
+    rows = _rows(index, x.shape[1]).unsqueeze(-1).expand(-1, x.shape[2])
     return x.flatten(0, 1).scatter_add_(0, rows, added.flatten(0, 1)).view(x.shape)
 
 
-def _widen(index: Tensor, channels: int) -> Tensor:
-    return index.unsqueeze(-1).expand(-1, -1, channels)
+def _rows(index: Tensor, num_tokens: int) -> Tensor:
+    """``[b, k]`` counted within clips, as ``[b * k]`` counted over all of them.
+
+    So all clips' tokens are one matrix, whose rows PyTorch moves whole: several times as fast as in a batch of them.
+    """
+    first = torch.arange(len(index), device=index.device).unsqueeze(1) * num_tokens
+    return (index + first).flatten()
