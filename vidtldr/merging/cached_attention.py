@@ -65,7 +65,7 @@ class _Buffers(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """How much is computed at a time: heads, clips and queries."""
+    """How many heads, clips and queries are computed at a time."""
 
     heads: int
     clips: int
@@ -187,6 +187,7 @@ def _attend_block(operands: _Operands, block: slice, buffers: _Buffers) -> None:
 
 
 def _each(x: Tensor, heads: Tensor) -> Tensor:
+    """``x`` for as many heads as the other has, ``[g, ...]``."""
     return x.expand(len(heads), *x.shape)
 
 
