@@ -91,9 +91,8 @@ def test_removing_a_method_restores_classes_keys_and_output_bit_for_bit(method: 
 
 
 @pytest.mark.parametrize("method", [ToMe(4), VidTLDR([6, 3])])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float64, 1e-10)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 def test_a_batch_equals_its_clips_one_by_one(method: Method, dtype: torch.dtype, tolerance: float) -> None:
-    # An untrained model attends almost evenly: its tokens differ in sharpness by 1e-3 and saliency stretches that.
     model, x = _small_vit().to(dtype), torch.randn(5, 3, 32, 32, dtype=dtype)
     with torch.no_grad(), merging(model, method):
         together = model(x)

@@ -125,11 +125,13 @@ def _block_shape(num_heads: int, num_tokens: int, element_size: int) -> _Shape:
 
 def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: Tensor | None) -> _Operands:
     """Centre and scale the keys, weight the values; lay both out head by head."""
-    query, key, value = (at_least_float32(x).transpose(0, 1) for x in (query, key, value))
+    query, key, value = at_least_float32(query), at_least_float32(key), at_least_float32(value)
+    # Softmax ignores what all scores of a query have in common: the part that comes from the mean key. Taken before
+    # heads and clips change places, it is rounded alike in a batch and alone.
+    shift = key.mean(dim=2, keepdim=True).mul_(-scale)
+    query, key, value, shift = (x.transpose(0, 1) for x in (query, key, value, shift))
     if query.shape[1] > 1:
         query = query.contiguous()  # heads and clips are to be one dimension
-    # Softmax ignores what all scores of a query have in common: the part that comes from the mean key.
-    shift = key.mean(dim=2, keepdim=True).mul_(-scale)
     keys = torch.add(shift, key, alpha=scale, out=key.new_empty(key.shape))
     bounded = ((_longest(query) * _longest(keys)).amax(dim=1) <= _SAFE_SCORE).tolist()  # Cauchy-Schwarz
     if log_mass is None:

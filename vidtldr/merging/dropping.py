@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vidtldr.merging.matching import take_tokens
+
 # Multiples of 2^32 divided by the golden ratio, taken modulo 2^32, spread evenly wherever one stops.
 _STEP, _MODULUS = 2654435769, 2**32
 
@@ -31,8 +33,7 @@ class PrunePlan:
         """
         if x.shape[1] != self.num_tokens:
             raise ValueError(f"a plan for {self.num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
-        index = self.kept.reshape(*self.kept.shape, *[1] * (x.dim() - 2))
-        return x.gather(1, index.expand(-1, -1, *x.shape[2:]))
+        return take_tokens(x, self.kept)
 
     def positions(self) -> Tensor:
         """Where each token stands afterwards, ``[b, n]``, int64; -1 for a token that was dropped."""

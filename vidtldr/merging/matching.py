@@ -132,14 +132,19 @@ def merge_tokens(
     new_mass = destination_mass.scatter_add(1, plan.target, moving_mass)  # m_d + sum of s_i m_i
 
     # A mean in float32: sums of half-precision features times masses would overflow or lose the small terms.
-    moving = at_least_float32(_gather(sources, plan.source)) * moving_mass.unsqueeze(-1)
+    moving = at_least_float32(take_tokens(sources, plan.source)) * moving_mass.unsqueeze(-1)
     merged = at_least_float32(destinations) * destination_mass.unsqueeze(-1)
     merged = _scatter_add(merged, plan.target, moving.to(merged.dtype))
     merged = (merged / new_mass.unsqueeze(-1)).to(x.dtype)
 
-    tokens = torch.cat([prefix, _gather(sources, plan.unmerged), merged], dim=1)
+    tokens = torch.cat([prefix, take_tokens(sources, plan.unmerged), merged], dim=1)
     masses = torch.cat([prefix_mass, source_mass.gather(1, plan.unmerged), new_mass], dim=1)
     return tokens, masses
+
+
+def take_tokens(x: Tensor, index: Tensor) -> Tensor:
+    """Tokens ``[b, k, ...]`` of ``[b, n, ...]`` at ``[b, k]``."""
+    return x.flatten(0, 1).index_select(0, _rows(index, x.shape[1])).view(*index.shape, *x.shape[2:])
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -152,11 +157,6 @@ def _split(x: Tensor, num_prefix: int) -> tuple[Tensor, Tensor, Tensor]:
     first_even = num_prefix + num_prefix % 2
     first_odd = num_prefix + 1 - num_prefix % 2
     return x[:, :num_prefix], x[:, first_even::2], x[:, first_odd::2]
-
-
-def _gather(x: Tensor, index: Tensor) -> Tensor:
-    """Tokens ``[b, k, c]`` of ``[b, n, c]`` at ``[b, k]``."""
-    return x.flatten(0, 1).index_select(0, _rows(index, x.shape[1])).view(*index.shape, x.shape[2])
 
 
 def _scatter_add(x: Tensor, index: Tensor, added: Tensor) -> Tensor:
