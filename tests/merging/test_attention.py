@@ -13,7 +13,7 @@ def block_of_13_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     scores = {"all queries of both clips": 2 * 13 * 13, "all queries of a clip": 13 * 13, "some queries": 5 * 13}
     one_head = scores.get(request.param, 1)
     monkeypatch.setattr(attention, "_MAX_BLOCK_SCORES", 2 * 3 * one_head)
-    monkeypatch.setattr(cached_attention, "_BLOCK_BYTES", 4 * one_head)
+    monkeypatch.setattr(cached_attention, "_LANE_BYTES", 4 * one_head)
     monkeypatch.setattr(cached_attention, "_VECTOR", 1)
 
 

@@ -1,9 +1,9 @@
 """Attention and its statistics on a CPU, in fewer passes over the scores than fused attention makes.
 
-A block of queries meets a few heads at a time, one for each thread. Their scores are written once, exponentiated in
-place, multiplied with the values and added to the sum over the heads, all while they are in cache. What can wait is
-done once for all heads of a block: dividing the outputs, and the entropy. The buffers are reused, so nothing here can
-be differentiated.
+Each thread has queries of its own. Their scores with all tokens are written once for each head, exponentiated in place,
+multiplied with the values and added to the sum over the heads, all while they are in the cache of one core. What can
+wait is done once for all heads: dividing the outputs, and the entropy. The buffers are reused, so nothing here can be
+differentiated.
 """
 
 import math
@@ -14,11 +14,11 @@ from torch import Tensor
 
 from vidtldr.merging.matching import at_least_float32
 
-# What the scores of one head and one block of queries take. The sum over the heads lies beside them: with 2 MiB of L2
-# cache per core, 1 MiB was as fast as 0.75 to 3 on two threads, and faster than 2 on one.
-_BLOCK_BYTES = 2**20
+# What the scores of a thread's queries with all tokens take. Their sum over the heads, as large, lies beside them: so
+# both fill 2 MiB of L2 cache.
+_LANE_BYTES = 2**20
 
-# Widths of blocks are a multiple of a vector of the widest kind, 16 float32 values.
+# Numbers of queries are a multiple of a vector of the widest kind, 16 float32 values.
 _VECTOR = 16
 
 # Scores within +-36 need no maximum taken off: their exponentials neither overflow in sums of thousands nor, divided by
@@ -32,44 +32,56 @@ class _Operands(NamedTuple):
     """Some clips, prepared once for all their blocks of queries.
 
     Attributes:
-        queries: ``[h, b, e, n]``.
+        queries: ``[h, b, n, e]``.
         keys: ``[h, b, n, e]``, centred and scaled.
-        values: ``[h, b, e, n]``, times the mass.
-        mass: ``[b, 1, n]``, relative to the largest; or ``None``.
+        values: ``[h, b, n, e]``, times the mass.
+        summands: Ones and, if there is mass, the mass relative to the largest, ``[b, 1 or 2, n]``.
         bounded: For each head whether no score can exceed the safe one.
     """
 
     queries: Tensor
     keys: Tensor
     values: Tensor
-    mass: Tensor | None
+    summands: Tensor
     bounded: list[bool]
 
 
+class _Block(NamedTuple):
+    """Queries that are computed together, in lanes: parts of one clip's queries, or whole clips.
+
+    Attributes:
+        first: Position of the first query.
+        parts: Parts of a clip, each a lane.
+        queries: Queries in each part, q.
+        repeated: So many of the first queries were in the block before too.
+    """
+
+    first: int
+    parts: int
+    queries: int
+    repeated: int
+
+    def cut(self, x: Tensor, dim: int) -> Tensor:
+        """A view of its queries in a dimension of n, which turns into two: parts and queries."""
+        return x.narrow(dim, self.first, self.parts * self.queries).unflatten(dim, (self.parts, self.queries))
+
+
 class _Buffers(NamedTuple):
-    """What a block of ``q`` queries is computed in, ``g`` heads at a time; cut from the same memory for every block.
+    """What a block in ``l`` lanes is computed in; cut from the same memory for every block.
 
     Keys come before queries: that way round the products with the values take an eighth less time, with MKL.
 
     Attributes:
-        total: Sum over the heads of their attention, ``[b, n, q]``.
-        scores: Scores of some heads, ``[g, b, n, q]``.
-        summed: Sum of the values, not divided yet, ``[h, b, e, q]``.
-        norms: What it is to be divided by, ``[h, b, 1, q]``.
+        total: Sum over the heads of their attention, ``[l, n, q]``.
+        scores: Scores of one head, ``[l, n, q]``.
+        summed: Sum of the values, not divided yet, ``[h, l, e, q]``.
+        sums: What the weights and, if there is mass, the weights times mass sum to, ``[h, l, 1 or 2, q]``.
     """
 
     total: Tensor
     scores: Tensor
     summed: Tensor
-    norms: Tensor
-
-
-class _Shape(NamedTuple):
-    """How many heads, clips and queries are computed at a time."""
-
-    heads: int
-    clips: int
-    queries: int
+    sums: Tensor
 
 
 @torch.library.custom_op("vidtldr::attend_in_cache", mutates_args=())
@@ -91,13 +103,18 @@ def attend_in_cache(
         copies nothing; and the statistic, ``[b, n]`` or ``[b, n, n]``, at least float32.
     """
     output, read = _empty_result(query, key, value, scale, log_mass, statistic)
+    batch, _, num_tokens, _ = query.shape
+    threads = torch.get_num_threads()
+    queries = max(1, _LANE_BYTES // (read.element_size() * num_tokens))
+    # Whole clips if they fit, however many there are: in parts, products may be rounded otherwise than whole.
+    parts = threads if queries < num_tokens else 1
+    clips_at_once = max(1, queries // num_tokens * threads)
     with torch.autocast(query.device.type, enabled=False):
-        shape = _block_shape(query.shape[1], query.shape[2], read.element_size())
-        for first in range(0, len(query), shape.clips):
-            group = slice(first, first + shape.clips)
-            masses = None if log_mass is None else log_mass[group]
-            operands = _prepare(query[group], key[group], value[group], scale, masses)
-            _attend_clips(operands, shape, statistic, output[group], read[group])
+        for first in range(0, batch, clips_at_once):
+            clips = slice(first, first + clips_at_once)
+            masses = None if log_mass is None else log_mass[clips]
+            operands = _prepare(query[clips], key[clips], value[clips], scale, masses)
+            _attend_clips(operands, _blocks(num_tokens, parts, queries), statistic, output[clips], read[clips])
     return output, read
 
 
@@ -112,15 +129,18 @@ def _empty_result(
     return output, query.new_zeros(shape, dtype=dtype)
 
 
-def _block_shape(num_heads: int, num_tokens: int, element_size: int) -> _Shape:
-    """A head for each thread; some queries of one clip, or all queries of as many clips as fit."""
-    threads = torch.get_num_threads()
-    heads = math.ceil(num_heads / math.ceil(num_heads / threads))  # as many each time
-    budget = _BLOCK_BYTES * threads // (element_size * heads * num_tokens)
-    if budget >= num_tokens:
-        return _Shape(heads, budget // num_tokens, num_tokens)
-    queries = math.ceil(num_tokens / math.ceil(num_tokens / max(1, budget)))  # blocks of about the same size
-    return _Shape(heads, 1, queries + -queries % _VECTOR)
+def _blocks(num_tokens: int, parts: int, most_queries: int) -> list[_Block]:
+    """Blocks that hold each query of a clip, the largest first; an uneven last one overlaps the one before."""
+    parts = min(parts, num_tokens)
+    queries = math.ceil(num_tokens / math.ceil(num_tokens / most_queries / parts) / parts)  # blocks about as large
+    queries = min(queries + -queries % _VECTOR, num_tokens // parts)
+    blocks, done = [], 0
+    while done < num_tokens:
+        queries = min(queries, math.ceil((num_tokens - done) / parts))
+        first = min(done, num_tokens - parts * queries)
+        blocks.append(_Block(first, parts, queries, repeated=done - first))
+        done = first + parts * queries
+    return blocks
 
 
 def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: Tensor | None) -> _Operands:
@@ -130,15 +150,14 @@ def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: 
     # heads and clips change places, it is rounded alike in a batch and alone.
     shift = key.mean(dim=2, keepdim=True).mul_(-scale)
     query, key, value, shift = (x.transpose(0, 1) for x in (query, key, value, shift))
-    if query.shape[1] > 1:
-        query = query.contiguous()  # heads and clips are to be one dimension
     keys = torch.add(shift, key, alpha=scale, out=key.new_empty(key.shape))
     bounded = ((_longest(query) * _longest(keys)).amax(dim=1) <= _SAFE_SCORE).tolist()  # Cauchy-Schwarz
+    summands = key.new_ones(key.shape[1], 1, key.shape[2])
     if log_mass is None:
-        return _Operands(query.mT, keys, value.contiguous().mT, None, bounded)
+        return _Operands(query, keys, value.contiguous(), summands, bounded)
     mass = (log_mass - log_mass.amax(dim=1, keepdim=True)).to(value.dtype).exp()
     values = torch.mul(value, mass.unsqueeze(-1), out=value.new_empty(value.shape))
-    return _Operands(query.mT, keys, values.mT, mass.unsqueeze(1), bounded)
+    return _Operands(query, keys, values, torch.cat([summands, mass.unsqueeze(1)], dim=1), bounded)
 
 
 def _longest(x: Tensor) -> Tensor:
@@ -146,66 +165,70 @@ def _longest(x: Tensor) -> Tensor:
     return torch.linalg.vector_norm(x, dim=-1).amax(dim=-1)
 
 
-def _attend_clips(operands: _Operands, shape: _Shape, statistic: str, output: Tensor, read: Tensor) -> None:
-    heads, batch, width, num_tokens = operands.values.shape
-    per_query = batch * (num_tokens * (1 + shape.heads) + heads * (width + 1))
-    memory = operands.keys.new_empty(per_query * shape.queries)
-    for start in range(0, num_tokens, shape.queries):
-        block = slice(start, min(start + shape.queries, num_tokens))
-        buffers = _cut(memory, operands, shape.heads, block.stop - start)
+def _attend_clips(operands: _Operands, blocks: list[_Block], statistic: str, output: Tensor, read: Tensor) -> None:
+    memory = operands.keys.new_empty(sum(map(math.prod, _buffer_shapes(operands, blocks[0]))))
+    for block in blocks:
+        buffers = _cut(memory, _buffer_shapes(operands, block))
         _attend_block(operands, block, buffers)
-        output[:, :, block] = buffers.summed.div_(buffers.norms).permute(1, 0, 3, 2)
-        _read_block(buffers, block, heads, statistic, read)
+        result = buffers.summed.div_(buffers.sums[:, :, -1:]).unflatten(1, (-1, block.parts))  # [h, b, parts, e, q]
+        block.cut(output, 2).copy_(result.permute(1, 0, 2, 4, 3))
+        _read_block(buffers, block, len(operands.keys), statistic, read)
 
 
-def _cut(memory: Tensor, operands: _Operands, heads_at_once: int, queries: int) -> _Buffers:
-    heads, batch, width, num_tokens = operands.values.shape
-    one_head = (batch, num_tokens, queries)
-    shapes = (one_head, (heads_at_once, *one_head), (heads, batch, width, queries), (heads, batch, 1, queries))
-    parts = memory[: sum(map(math.prod, shapes))].split([math.prod(shape) for shape in shapes])
-    return _Buffers(*(part.view(shape) for part, shape in zip(parts, shapes)))
+def _buffer_shapes(operands: _Operands, block: _Block) -> list[tuple[int, ...]]:
+    heads, batch, num_tokens, width = operands.values.shape
+    lanes, queries = batch * block.parts, block.queries
+    scores = (lanes, num_tokens, queries)
+    return [scores, scores, (heads, lanes, width, queries), (heads, lanes, operands.summands.shape[1], queries)]
 
 
-def _attend_block(operands: _Operands, block: slice, buffers: _Buffers) -> None:
+def _cut(memory: Tensor, shapes: list[tuple[int, ...]]) -> _Buffers:
+    sizes = [math.prod(shape) for shape in shapes]
+    return _Buffers(*(part.view(shape) for part, shape in zip(memory[: sum(sizes)].split(sizes), shapes)))
+
+
+def _attend_block(operands: _Operands, block: _Block, buffers: _Buffers) -> None:
     """Fill all of the buffers."""
-    total, scores = buffers.total, buffers.scores
-    heads = len(operands.keys)
-    ones = torch.ones_like(operands.keys[0, :, :, :1]).mT  # a product with it sums faster than `sum` does
-    for first in range(0, heads, len(scores)):
-        group = slice(first, min(first + len(scores), heads))
-        weights = scores[: group.stop - first]
-        _multiply(operands.keys[group], operands.queries[group, ..., block], out=weights)
-        if not all(operands.bounded[group]):
-            weights.sub_(weights.amax(dim=-2, keepdim=True)).clamp_min_(-2 * _SAFE_SCORE)
+    total, weights = buffers.total, buffers.scores
+    summands = _lanes(operands.summands, block)
+    heads = zip(
+        operands.bounded,
+        _lanes(operands.keys, block),
+        block.cut(operands.queries, 2).flatten(1, 2).mT,
+        _lanes(operands.values, block).mT,
+        buffers.summed,
+        buffers.sums,
+    )
+    for head, (bounded, keys, queries, values, summed, sums) in enumerate(heads):
+        torch.bmm(keys, queries, out=weights)
+        if not bounded:
+            weights.sub_(weights.amax(dim=1, keepdim=True)).clamp_min_(-2 * _SAFE_SCORE)
         weights.exp_()
         # softmax(scores + log mass) = exp(scores) mass / sum(exp(scores) mass), where the values carry the mass.
-        _multiply(operands.values[group], weights, out=buffers.summed[group])
-        sums = norms = _multiply(_each(ones, weights), weights, out=buffers.norms[group])
-        if operands.mass is not None:
-            sums = norms.clone()
-            _multiply(_each(operands.mass, weights), weights, out=norms)
-        for head, (weight, share) in enumerate(zip(weights, sums.reciprocal()), first):
-            _ = total.addcmul_(weight, share) if head else torch.mul(weight, share, out=total)
+        torch.bmm(values, weights, out=summed)
+        torch.bmm(summands, weights, out=sums)  # sums faster than `sum` does
+        share = sums[:, :1].reciprocal()
+        _ = total.addcmul_(weights, share) if head else torch.mul(weights, share, out=total)
 
 
-def _each(x: Tensor, heads: Tensor) -> Tensor:
-    """``x`` for as many heads as the other has, ``[g, ...]``."""
-    return x.expand(len(heads), *x.shape)
+def _lanes(x: Tensor, block: _Block) -> Tensor:
+    """``[..., b, n, e]`` for each lane, ``[..., l, n, e]``: a view, for there is one clip or one part."""
+    shape = (*x.shape[:-2], block.parts, *x.shape[-2:])
+    return x.unsqueeze(-3).expand(shape).flatten(-4, -3)
 
 
-def _multiply(a: Tensor, b: Tensor, *, out: Tensor) -> Tensor:
-    """Products of matrices, all heads and clips as one dimension."""
-    torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=out.flatten(0, 1))
-    return out
-
-
-def _read_block(buffers: _Buffers, block: slice, heads: int, statistic: str, read: Tensor) -> None:
+def _read_block(buffers: _Buffers, block: _Block, heads: int, statistic: str, read: Tensor) -> None:
     """Read the statistic off the sum over the heads ``s``, which for each query sums to the number of heads."""
-    total, scratch = buffers.total, buffers.scores[0]
+    total, scratch = buffers.total, buffers.scores
+    lanes, num_tokens, queries = total.shape
+    by_part = (lanes // block.parts, block.parts)
     if statistic == "sharpness":  # the sum of s/h log(s/h), no s being 0
-        torch.sum(torch.log(total, out=scratch).mul_(total), dim=1, out=read[:, block])
-        read[:, block].div_(heads).sub_(math.log(heads))
+        entropy = torch.log(total, out=scratch).mul_(total).sum(dim=1)
+        block.cut(read, 1).copy_(entropy.div_(heads).sub_(math.log(heads)).unflatten(0, by_part))
     elif statistic == "attentiveness":
-        read += total.sum(dim=2) / (heads * total.shape[1])
+        counted = total.new_ones(lanes * queries)
+        counted[: block.repeated] = 0
+        received = torch.bmm(total, counted.view(lanes, queries, 1)).view(*by_part, num_tokens).sum(dim=1)
+        read += received / (heads * num_tokens)
     else:
-        torch.div(total.mT, heads, out=read[:, block])
+        block.cut(read, 1).copy_(total.div_(heads).mT.unflatten(0, by_part))
