@@ -35,7 +35,7 @@ class _Operands(NamedTuple):
         queries: ``[h, b, n, e]``.
         keys: ``[h, b, n, e]``, centred and scaled.
         values: ``[h, b, n, e]``, times the mass.
-        summands: Ones and, if there is mass, the mass relative to the largest, ``[b, 1 or 2, n]``.
+        summands: Ones, and the mass relative to the largest (ones again without), ``[b, 2, n]``.
         bounded: For each head whether no score can exceed the safe one.
     """
 
@@ -75,7 +75,7 @@ class _Buffers(NamedTuple):
         total: Sum over the heads of their attention, ``[l, n, q]``.
         scores: Scores of one head, ``[l, n, q]``.
         summed: Sum of the values, not divided yet, ``[h, l, e, q]``.
-        sums: What the weights and, if there is mass, the weights times mass sum to, ``[h, l, 1 or 2, q]``.
+        sums: What the scores sum to once they are exponentiated, and what they sum to times the mass, ``[h, l, 2, q]``.
     """
 
     total: Tensor
@@ -152,12 +152,13 @@ def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: 
     query, key, value, shift = (x.transpose(0, 1) for x in (query, key, value, shift))
     keys = torch.add(shift, key, alpha=scale, out=key.new_empty(key.shape))
     bounded = ((_longest(query) * _longest(keys)).amax(dim=1) <= _SAFE_SCORE).tolist()  # Cauchy-Schwarz
-    summands = key.new_ones(key.shape[1], 1, key.shape[2])
+    summands = key.new_ones(key.shape[1], 2, key.shape[2])
     if log_mass is None:
         return _Operands(query, keys, value.contiguous(), summands, bounded)
-    mass = (log_mass - log_mass.amax(dim=1, keepdim=True)).to(value.dtype).exp()
+    mass = summands[:, 1]
+    torch.sub(log_mass, log_mass.amax(dim=1, keepdim=True), out=mass).exp_()
     values = torch.mul(value, mass.unsqueeze(-1), out=value.new_empty(value.shape))
-    return _Operands(query, keys, values, torch.cat([summands, mass.unsqueeze(1)], dim=1), bounded)
+    return _Operands(query, keys, values, summands, bounded)
 
 
 def _longest(x: Tensor) -> Tensor:
@@ -170,7 +171,7 @@ def _attend_clips(operands: _Operands, blocks: list[_Block], statistic: str, out
     for block in blocks:
         buffers = _cut(memory, _buffer_shapes(operands, block))
         _attend_block(operands, block, buffers)
-        result = buffers.summed.div_(buffers.sums[:, :, -1:]).unflatten(1, (-1, block.parts))  # [h, b, parts, e, q]
+        result = buffers.summed.div_(buffers.sums[:, :, 1:]).unflatten(1, (-1, block.parts))  # [h, b, parts, e, q]
         block.cut(output, 2).copy_(result.permute(1, 0, 2, 4, 3))
         _read_block(buffers, block, len(operands.keys), statistic, read)
 
@@ -179,7 +180,7 @@ def _buffer_shapes(operands: _Operands, block: _Block) -> list[tuple[int, ...]]:
     heads, batch, num_tokens, width = operands.values.shape
     lanes, queries = batch * block.parts, block.queries
     scores = (lanes, num_tokens, queries)
-    return [scores, scores, (heads, lanes, width, queries), (heads, lanes, operands.summands.shape[1], queries)]
+    return [scores, scores, (heads, lanes, width, queries), (heads, lanes, 2, queries)]
 
 
 def _cut(memory: Tensor, shapes: list[tuple[int, ...]]) -> _Buffers:
@@ -206,7 +207,7 @@ def _attend_block(operands: _Operands, block: _Block, buffers: _Buffers) -> None
         weights.exp_()
         # softmax(scores + log mass) = exp(scores) mass / sum(exp(scores) mass), where the values carry the mass.
         torch.bmm(values, weights, out=summed)
-        torch.bmm(summands, weights, out=sums)  # sums faster than `sum` does
+        torch.bmm(summands, weights, out=sums)  # faster than `sum`, and with two rows faster than with one
         share = sums[:, :1].reciprocal()
         _ = total.addcmul_(weights, share) if head else torch.mul(weights, share, out=total)
 
