@@ -171,8 +171,11 @@ def _attend_clips(operands: _Operands, blocks: list[_Block], statistic: str, out
     for block in blocks:
         buffers = _cut(memory, _buffer_shapes(operands, block))
         _attend_block(operands, block, buffers)
-        result = buffers.summed.div_(buffers.sums[:, :, 1:]).unflatten(1, (-1, block.parts))  # [h, b, parts, e, q]
-        block.cut(output, 2).copy_(result.permute(1, 0, 2, 4, 3))
+        summed, norms = (
+            x.unflatten(1, (-1, block.parts)).permute(1, 0, 2, 4, 3)  # [h, l, e, q] -> [b, h, parts, q, e]
+            for x in (buffers.summed, buffers.sums[:, :, 1:])
+        )
+        torch.div(summed, norms, out=block.cut(output, 2))
         _read_block(buffers, block, len(operands.keys), statistic, read)
 
 
