@@ -122,10 +122,34 @@ def apply(model: nn.Module, method: Method, *, observer: Observer | None = None)
         ValueError: The model is not built that way, checkpoints its gradients, or is less deep than the schedule.
     """
     owner, blocks = _find_blocks(model)
+    _put_on(owner, blocks, method, observer)
+
+
+def remove(model: nn.Module) -> None:
+    """Take the method off; the model is then exactly what it was. Does nothing if none is applied."""
+    for module in model.modules():
+        _take_off(module)
+
+
+@contextmanager
+def merging(model: nn.Module, method: Method, *, observer: Observer | None = None) -> Iterator[nn.Module]:
+    """Run ``model`` with ``method`` inside a ``with`` block, then as before; see :func:`apply`."""
+    owner, blocks = _find_blocks(model)
+    before = (blocks._method, blocks._observer) if isinstance(blocks, _MergingBlocks) else None
+    _put_on(owner, blocks, method, observer)
+    try:
+        yield model
+    finally:
+        _take_off(blocks)
+        if before is not None:
+            _put_on(owner, blocks, *before)
+
+
+def _put_on(owner: nn.Module, blocks: nn.Sequential, method: Method, observer: Observer | None) -> None:
     method.schedule(len(blocks))  # raises if it does not fit
     if getattr(owner, "grad_checkpointing", False):
         raise ValueError("token merging does not run under gradient checkpointing: call set_grad_checkpointing(False)")
-    remove(model)
+    _take_off(blocks)
     blocks.__class__ = _MergingBlocks
     merging_blocks = cast(_MergingBlocks, blocks)
     merging_blocks._method, merging_blocks._observer = method, observer
@@ -135,33 +159,17 @@ def apply(model: nn.Module, method: Method, *, observer: Observer | None = None)
     )
 
 
-def remove(model: nn.Module) -> None:
-    """Take the method off; the model is then exactly what it was. Does nothing if none is applied."""
-    for module in model.modules():
-        if isinstance(module, _MergingBlocks):
-            if module._first_pass is not None:
-                module._first_pass.remove()
-            del module._method, module._observer, module._num_prefix, module._first_pass
-            module.__class__ = nn.Sequential  # type: ignore[assignment]
-
-
-@contextmanager
-def merging(model: nn.Module, method: Method, *, observer: Observer | None = None) -> Iterator[nn.Module]:
-    """Run ``model`` with ``method`` inside a ``with`` block, then as before; see :func:`apply`."""
-    outer = next((m for m in model.modules() if isinstance(m, _MergingBlocks)), None)
-    before = (outer._method, outer._observer) if outer is not None else None
-    apply(model, method, observer=observer)
-    try:
-        yield model
-    finally:
-        remove(model)
-        if before is not None:
-            apply(model, before[0], observer=before[1])
+def _take_off(module: nn.Module) -> None:
+    if isinstance(module, _MergingBlocks):
+        if module._first_pass is not None:
+            module._first_pass.remove()
+        del module._method, module._observer, module._num_prefix, module._first_pass
+        module.__class__ = nn.Sequential  # type: ignore[assignment]
 
 
 def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.Sequential]:
     """The ViT inside a model, and its blocks."""
-    owners = [m for m in model.modules() if type(getattr(m, "blocks", None)) in (nn.Sequential, _MergingBlocks)]
+    owners = [m for m in model.modules() if type(m._modules.get("blocks")) in (nn.Sequential, _MergingBlocks)]
     name = type(model).__name__
     if len(owners) != 1:
         raise ValueError(f"{name} holds {len(owners)} nn.Sequential named `blocks`; pass the one ViT to merge in")
