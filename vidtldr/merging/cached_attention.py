@@ -7,6 +7,7 @@ differentiated.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,19 +30,19 @@ _SAFE_SCORE = 36.0
 
 
 class _Operands(NamedTuple):
-    """Some clips, prepared once for all their blocks of queries.
+    """Some clips, prepared once for all their blocks of queries, which are computed in ``l`` lanes.
 
     Attributes:
         queries: ``[h, b, n, e]``.
-        keys: ``[h, b, n, e]``, centred and scaled.
-        values: ``[h, b, n, e]``, times the mass.
-        summands: Ones, and the mass relative to the largest (ones again without), ``[b, 2, n]``.
+        keys: For each head ``[l, n, e]``, centred and scaled.
+        values: For each head ``[l, e, n]``, times the mass.
+        summands: Ones, and the mass relative to the largest (ones again without), ``[l, 2, n]``.
         bounded: For each head whether no score can exceed the safe one.
     """
 
     queries: Tensor
-    keys: Tensor
-    values: Tensor
+    keys: Sequence[Tensor]
+    values: Sequence[Tensor]
     summands: Tensor
     bounded: list[bool]
 
@@ -113,8 +114,9 @@ def attend_in_cache(
         for first in range(0, batch, clips_at_once):
             clips = slice(first, first + clips_at_once)
             masses = None if log_mass is None else log_mass[clips]
-            operands = _prepare(query[clips], key[clips], value[clips], scale, masses)
-            _attend_clips(operands, _blocks(num_tokens, parts, queries), statistic, output[clips], read[clips])
+            blocks = _blocks(num_tokens, parts, queries)
+            operands = _prepare(query[clips], key[clips], value[clips], scale, masses, blocks[0].parts)
+            _attend_clips(operands, blocks, statistic, output[clips], read[clips])
     return output, read
 
 
@@ -143,7 +145,7 @@ def _blocks(num_tokens: int, parts: int, most_queries: int) -> list[_Block]:
     return blocks
 
 
-def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: Tensor | None) -> _Operands:
+def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: Tensor | None, parts: int) -> _Operands:
     """Centre and scale the keys, weight the values; lay both out head by head."""
     query, key, value = at_least_float32(query), at_least_float32(key), at_least_float32(value)
     # Softmax ignores what all scores of a query have in common: the part that comes from the mean key. Taken before
@@ -154,11 +156,13 @@ def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: 
     bounded = ((_longest(query) * _longest(keys)).amax(dim=1) <= _SAFE_SCORE).tolist()  # Cauchy-Schwarz
     summands = key.new_ones(key.shape[1], 2, key.shape[2])
     if log_mass is None:
-        return _Operands(query, keys, value.contiguous(), summands, bounded)
-    mass = summands[:, 1]
-    torch.sub(log_mass, log_mass.amax(dim=1, keepdim=True), out=mass).exp_()
-    values = torch.mul(value, mass.unsqueeze(-1), out=value.new_empty(value.shape))
-    return _Operands(query, keys, values, summands, bounded)
+        values = value.contiguous()
+    else:
+        mass = summands[:, 1]
+        torch.sub(log_mass, log_mass.amax(dim=1, keepdim=True), out=mass).exp_()
+        values = torch.mul(value, mass.unsqueeze(-1), out=value.new_empty(value.shape))
+    lanes = _lanes(keys, parts).unbind(), _lanes(values, parts).mT.unbind()
+    return _Operands(query, *lanes, _lanes(summands, parts), bounded)
 
 
 def _longest(x: Tensor) -> Tensor:
@@ -167,7 +171,7 @@ def _longest(x: Tensor) -> Tensor:
 
 
 def _attend_clips(operands: _Operands, blocks: list[_Block], statistic: str, output: Tensor, read: Tensor) -> None:
-    memory = operands.keys.new_empty(sum(map(math.prod, _buffer_shapes(operands, blocks[0]))))
+    memory = operands.summands.new_empty(sum(map(math.prod, _buffer_shapes(operands, blocks[0]))))
     for block in blocks:
         buffers = _cut(memory, _buffer_shapes(operands, block))
         _attend_block(operands, block, buffers)
@@ -180,8 +184,7 @@ def _attend_clips(operands: _Operands, blocks: list[_Block], statistic: str, out
 
 
 def _buffer_shapes(operands: _Operands, block: _Block) -> list[tuple[int, ...]]:
-    heads, batch, num_tokens, width = operands.values.shape
-    lanes, queries = batch * block.parts, block.queries
+    heads, queries, (lanes, num_tokens, width) = len(operands.keys), block.queries, operands.keys[0].shape
     scores = (lanes, num_tokens, queries)
     return [scores, scores, (heads, lanes, width, queries), (heads, lanes, 2, queries)]
 
@@ -194,30 +197,24 @@ def _cut(memory: Tensor, shapes: list[tuple[int, ...]]) -> _Buffers:
 def _attend_block(operands: _Operands, block: _Block, buffers: _Buffers) -> None:
     """Fill all of the buffers."""
     total, weights = buffers.total, buffers.scores
-    summands = _lanes(operands.summands, block)
-    heads = zip(
-        operands.bounded,
-        _lanes(operands.keys, block),
-        block.cut(operands.queries, 2).flatten(1, 2).mT,
-        _lanes(operands.values, block).mT,
-        buffers.summed,
-        buffers.sums,
-    )
-    for head, (bounded, keys, queries, values, summed, sums) in enumerate(heads):
+    queries_of_heads = block.cut(operands.queries, 2).flatten(1, 2).mT
+    results = zip(buffers.summed, buffers.sums, buffers.sums[:, :, :1])
+    heads = zip(operands.bounded, operands.keys, queries_of_heads, operands.values, results)
+    for head, (bounded, keys, queries, values, (summed, sums, norms)) in enumerate(heads):
         torch.bmm(keys, queries, out=weights)
         if not bounded:
             weights.sub_(weights.amax(dim=1, keepdim=True)).clamp_min_(-2 * _SAFE_SCORE)
         weights.exp_()
         # softmax(scores + log mass) = exp(scores) mass / sum(exp(scores) mass), where the values carry the mass.
         torch.bmm(values, weights, out=summed)
-        torch.bmm(summands, weights, out=sums)  # faster than `sum`, and with two rows faster than with one
-        share = sums[:, :1].reciprocal()
+        torch.bmm(operands.summands, weights, out=sums)  # faster than `sum`, and with two rows faster than with one
+        share = norms.reciprocal()
         _ = total.addcmul_(weights, share) if head else torch.mul(weights, share, out=total)
 
 
-def _lanes(x: Tensor, block: _Block) -> Tensor:
+def _lanes(x: Tensor, parts: int) -> Tensor:
     """``[..., b, n, e]`` for each lane, ``[..., l, n, e]``: a view, for there is one clip or one part."""
-    shape = (*x.shape[:-2], block.parts, *x.shape[-2:])
+    shape = (*x.shape[:-2], parts, *x.shape[-2:])
     return x.unsqueeze(-3).expand(shape).flatten(-4, -3)
 
 
