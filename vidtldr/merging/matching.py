@@ -51,6 +51,13 @@ class MergePlan:
             raise ValueError(f"a plan for {self.num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
         return _split(x, self.num_prefix)
 
+    def origins(self) -> tuple[Tensor, Tensor]:
+        """Where the tokens after the merge stood before it, ``[b, n - r]``, and the merged sources, ``[b, r]``."""
+        positions = torch.arange(self.num_tokens, device=self.source.device).expand(len(self.source), -1)
+        prefix, sources, destinations = _split(positions, self.num_prefix)
+        kept = torch.cat([prefix, sources.gather(1, self.unmerged), destinations], dim=1)
+        return kept, sources.gather(1, self.source)
+
     def positions(self) -> Tensor:
         """Where each token stands after the merge, ``[b, n]``, int64; a merged source stands at its destination."""
         batch, device = self.source.shape[0], self.source.device
@@ -121,25 +128,26 @@ def merge_tokens(
     Raises:
         ValueError: ``plan`` was made for another number of tokens.
     """
-    if mass is None:
-        mass = torch.ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
-    prefix, sources, destinations = plan.split(x)
-    prefix_mass, source_mass, destination_mass = plan.split(mass)
-
+    masses = x.new_ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32)) if mass is None else mass
+    prefix_mass, source_mass, destination_mass = plan.split(masses)
     moving_mass = source_mass.gather(1, plan.source)
     if source_weight is not None:
         moving_mass = moving_mass * plan.split(source_weight)[1].gather(1, plan.source)
     new_mass = destination_mass.scatter_add(1, plan.target, moving_mass)  # m_d + sum of s_i m_i
 
     # A mean in float32: sums of half-precision features times masses would overflow or lose the small terms.
-    moving = at_least_float32(take_tokens(sources, plan.source)) * moving_mass.unsqueeze(-1)
-    merged = at_least_float32(destinations) * destination_mass.unsqueeze(-1)
-    merged = _scatter_add(merged, plan.target, moving.to(merged.dtype))
-    merged = (merged / new_mass.unsqueeze(-1)).to(x.dtype)
+    kept, merging = plan.origins()
+    moving = at_least_float32(take_tokens(x, merging)) * moving_mass.unsqueeze(-1)
+    tokens = at_least_float32(take_tokens(x, kept))
+    first_merged = tokens.shape[1] - new_mass.shape[1]
+    merged = tokens[:, first_merged:]
+    if mass is not None:
+        merged.mul_(destination_mass.unsqueeze(-1))
+    _scatter_add(tokens, plan.target + first_merged, moving.to(tokens.dtype))
+    merged.div_(new_mass.unsqueeze(-1))
 
-    tokens = torch.cat([prefix, take_tokens(sources, plan.unmerged), merged], dim=1)
     masses = torch.cat([prefix_mass, source_mass.gather(1, plan.unmerged), new_mass], dim=1)
-    return tokens, masses
+    return tokens.to(x.dtype), masses
 
 
 def take_tokens(x: Tensor, index: Tensor) -> Tensor:
