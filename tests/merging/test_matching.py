@@ -157,7 +157,23 @@ def test_gradients_flow_through_the_features() -> None:
     assert (x.grad != 0).all()
 
 
-def test_a_plan_for_another_number_of_tokens_is_refused() -> None:
+@pytest.mark.parametrize("num_prefix", [0, 1])
+def test_gradients_of_features_masses_and_weights_are_those_of_finite_differences(num_prefix: int) -> None:
+    x = torch.randn(2, 8, 3, dtype=torch.float64, requires_grad=True)
+    mass, weight = (torch.rand(2, 8, dtype=torch.float64).add(0.5).requires_grad_() for _ in range(2))
+    plan = match(x, 3, num_prefix=num_prefix)
+    assert torch.autograd.gradcheck(lambda *given: merge_tokens(*given[:2], plan, given[2]), (x, mass, weight))
+
+
+def test_merging_leaves_its_inputs_as_they_were() -> None:
+    given = torch.randn(2, 8, 4), torch.rand(2, 8) + 1
+    before = [x.clone() for x in given]
+    merge_tokens(*given, match(given[0], 3))
+    assert all(torch.equal(x, y) for x, y in zip(given, before))
+
+
+@pytest.mark.parametrize("mass", [None, torch.ones(1, 8), torch.ones(1, 10)])
+def test_a_plan_for_another_number_of_tokens_is_refused(mass: torch.Tensor | None) -> None:
     plan = match(torch.randn(1, 8, 4), 2)
     with pytest.raises(ValueError, match="a plan for 8 tokens cannot be applied to 10 tokens"):
-        merge_tokens(torch.randn(1, 10, 4), None, plan)
+        merge_tokens(torch.randn(1, 10, 4), mass, plan)

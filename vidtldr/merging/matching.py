@@ -47,9 +47,13 @@ class MergePlan:
         Raises:
             ValueError: The plan was made for another number of tokens.
         """
+        self.check(x)
+        return _split(x, self.num_prefix)
+
+    def check(self, x: Tensor) -> None:
+        """Raise ValueError if the plan was made for another number of tokens than ``[b, n, ...]`` has."""
         if x.shape[1] != self.num_tokens:
             raise ValueError(f"a plan for {self.num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
-        return _split(x, self.num_prefix)
 
     def origins(self) -> tuple[Tensor, Tensor]:
         """Where the tokens after the merge stood before it, ``[b, n - r]``, and the merged sources, ``[b, r]``."""
@@ -128,6 +132,7 @@ def merge_tokens(
     Raises:
         ValueError: ``plan`` was made for another number of tokens.
     """
+    plan.check(x)
     masses = x.new_ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32)) if mass is None else mass
     prefix_mass, source_mass, destination_mass = plan.split(masses)
     moving_mass = source_mass.gather(1, plan.source)
