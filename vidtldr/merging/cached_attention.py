@@ -108,13 +108,12 @@ def attend_in_cache(
     threads = torch.get_num_threads()
     queries = max(1, _LANE_BYTES // (read.element_size() * num_tokens))
     # Whole clips if they fit, however many there are: in parts, products may be rounded otherwise than whole.
-    parts = threads if queries < num_tokens else 1
+    blocks = _blocks(num_tokens, threads if queries < num_tokens else 1, queries)
     clips_at_once = max(1, queries // num_tokens * threads)
     with torch.autocast(query.device.type, enabled=False):
         for first in range(0, batch, clips_at_once):
             clips = slice(first, first + clips_at_once)
             masses = None if log_mass is None else log_mass[clips]
-            blocks = _blocks(num_tokens, parts, queries)
             operands = _prepare(query[clips], key[clips], value[clips], scale, masses, blocks[0].parts)
             _attend_clips(operands, blocks, statistic, output[clips], read[clips])
     return output, read
@@ -198,9 +197,9 @@ def _attend_block(operands: _Operands, block: _Block, buffers: _Buffers) -> None
     """Fill all of the buffers."""
     total, weights = buffers.total, buffers.scores
     queries_of_heads = block.cut(operands.queries, 2).flatten(1, 2).mT
-    results = zip(buffers.summed, buffers.sums, buffers.sums[:, :, :1])
+    results = zip(buffers.summed, buffers.sums, buffers.sums[:, :, :1])  # the last without mass
     heads = zip(operands.bounded, operands.keys, queries_of_heads, operands.values, results)
-    for head, (bounded, keys, queries, values, (summed, sums, norms)) in enumerate(heads):
+    for head, (bounded, keys, queries, values, (summed, sums, plain_sums)) in enumerate(heads):
         torch.bmm(keys, queries, out=weights)
         if not bounded:
             weights.sub_(weights.amax(dim=1, keepdim=True)).clamp_min_(-2 * _SAFE_SCORE)
@@ -208,7 +207,7 @@ def _attend_block(operands: _Operands, block: _Block, buffers: _Buffers) -> None
         # softmax(scores + log mass) = exp(scores) mass / sum(exp(scores) mass), where the values carry the mass.
         torch.bmm(values, weights, out=summed)
         torch.bmm(operands.summands, weights, out=sums)  # faster than `sum`, and with two rows faster than with one
-        share = norms.reciprocal()
+        share = plain_sums.reciprocal()
         _ = total.addcmul_(weights, share) if head else torch.mul(weights, share, out=total)
 
 

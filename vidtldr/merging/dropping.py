@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidtldr.merging.matching import take_tokens
+from vidtldr.merging.matching import check_plan_fits, take_tokens
 
 # Multiples of 2^32 divided by the golden ratio, taken modulo 2^32, spread evenly wherever one stops.
 _STEP, _MODULUS = 2654435769, 2**32
@@ -31,8 +31,7 @@ class PrunePlan:
         Raises:
             ValueError: The plan was made for another number of tokens.
         """
-        if x.shape[1] != self.num_tokens:
-            raise ValueError(f"a plan for {self.num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
+        check_plan_fits(self.num_tokens, x)
         return take_tokens(x, self.kept)
 
     def positions(self) -> Tensor:

@@ -47,13 +47,8 @@ class MergePlan:
         Raises:
             ValueError: The plan was made for another number of tokens.
         """
-        self.check(x)
+        check_plan_fits(self.num_tokens, x)
         return _split(x, self.num_prefix)
-
-    def check(self, x: Tensor) -> None:
-        """Raise ValueError if the plan was made for another number of tokens than ``[b, n, ...]`` has."""
-        if x.shape[1] != self.num_tokens:
-            raise ValueError(f"a plan for {self.num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
 
     def origins(self) -> tuple[Tensor, Tensor]:
         """Where the tokens after the merge stood before it, ``[b, n - r]``, and the merged sources, ``[b, r]``."""
@@ -74,6 +69,12 @@ class MergePlan:
         sources.scatter_(1, self.source, self.target + first_destination)
         destinations.copy_(torch.arange(destinations.shape[1], device=device) + first_destination)
         return positions
+
+
+def check_plan_fits(num_tokens: int, x: Tensor) -> None:
+    """Raise ValueError if a plan for so many tokens is applied to ``[b, n, ...]`` with another n."""
+    if x.shape[1] != num_tokens:
+        raise ValueError(f"a plan for {num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
 
 
 def max_mergeable(num_tokens: int, num_prefix: int = 0) -> int:
@@ -132,7 +133,7 @@ def merge_tokens(
     Raises:
         ValueError: ``plan`` was made for another number of tokens.
     """
-    plan.check(x)
+    check_plan_fits(plan.num_tokens, x)
     masses = x.new_ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32)) if mass is None else mass
     prefix_mass, source_mass, destination_mass = plan.split(masses)
     moving_mass = source_mass.gather(1, plan.source)
@@ -172,10 +173,10 @@ def _split(x: Tensor, num_prefix: int) -> tuple[Tensor, Tensor, Tensor]:
     return x[:, :num_prefix], x[:, first_even::2], x[:, first_odd::2]
 
 
-def _scatter_add(x: Tensor, index: Tensor, added: Tensor) -> Tensor:
-    """Add tokens ``[b, k, c]`` to those of ``[b, n, c]`` at ``[b, k]``, in place."""
+def _scatter_add(x: Tensor, index: Tensor, added: Tensor) -> None:
+    """Add tokens ``[b, k, c]`` to those of a contiguous ``[b, n, c]`` at ``[b, k]``, in place."""
     rows = _rows(index, x.shape[1]).unsqueeze(-1).expand(-1, x.shape[2])
-    return x.flatten(0, 1).scatter_add_(0, rows, added.flatten(0, 1)).view(x.shape)
+    x.view(-1, x.shape[2]).scatter_add_(0, rows, added.flatten(0, 1))
 
 
 def _rows(index: Tensor, num_tokens: int) -> Tensor:

@@ -121,8 +121,7 @@ def apply(model: nn.Module, method: Method, *, observer: Observer | None = None)
     Raises:
         ValueError: The model is not built that way, checkpoints its gradients, or is less deep than the schedule.
     """
-    owner, blocks = _find_blocks(model)
-    _put_on(owner, blocks, method, observer)
+    _put_on(*_find_blocks(model), method, observer)
 
 
 def remove(model: nn.Module) -> None:
