@@ -22,7 +22,7 @@ from .question_records import QuestionRecords
 from .records import RecognitionRecords, RetrievalRecords
 from .shares import Share
 from .training_order import EpochOrder
-from .video import BrokenVideoError
+from .video import BrokenVideoError, Decoder, check_decoder, decoder_version
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ class VideoDataModule(LightningDataModule):
             for ever.
         kept_clips_gb: Where several methods are compared, disk space for decoded clips, so that only the first method
             decodes them; what does not fit is decoded for each. 0 keeps none.
+        decoder: Which library decodes: auto (pyav) gives the right frames of every file, decord those that the
+            published evaluations saw, wrong ones from some containers included; torchcodec needs FFmpeg's libraries.
     """
 
     annotation_names: ClassVar[tuple[str, ...]] = ()
@@ -106,6 +108,7 @@ class VideoDataModule(LightningDataModule):
         cache_training_clips: bool = False,
         decode_timeout: float = 120.0,
         kept_clips_gb: float = 16.0,
+        decoder: Decoder = "auto",
     ):
         super().__init__()
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
@@ -127,6 +130,8 @@ class VideoDataModule(LightningDataModule):
         self.batch_size, self.num_workers = batch_size, num_workers
         self.missing, self.strict, self.limit = missing, strict, limit
         self.crop_scale, self.decode_timeout = crop_scale, decode_timeout
+        check_decoder(decoder)
+        self.decoder: Decoder = decoder
 
         self.cache_training_clips = cache_training_clips
         self._cache_folder: tempfile.TemporaryDirectory | None = None
@@ -185,9 +190,14 @@ class VideoDataModule(LightningDataModule):
             self._known_broken[self._paths[loader][position]] = reason
             self.coverage.broken = [self._broken[place] for place in sorted(self._broken)]
 
+    @property
+    def decoder_version(self) -> str:
+        """Library that decodes, with its version."""
+        return decoder_version(self.decoder)
+
     def fingerprint(self) -> str:
-        """Digest of what a test will read, once it is set up: annotations; size and time of each video."""
-        digest = hashlib.sha256()
+        """Digest of what a test will read, once it is set up: annotations; size and time of each video; decoder."""
+        digest = hashlib.sha256(self.decoder_version.encode())
         for name in ("records", "answers", "class_names"):
             digest.update(repr(getattr(self, name, None)).encode())
         for path in chain.from_iterable(self._paths):

@@ -19,7 +19,7 @@ from .text import pre_text
 from .training_frames import RandomFrames, SegmentFrames
 from .training_order import DrawnDataset, EpochOrder
 from .transforms import random_mirror, random_resized_crop, resize_frames
-from .video import BrokenVideoError, FrameSampler, read_clip
+from .video import BrokenVideoError, Decoder, FrameSampler, read_clip
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class ClipDataset(Dataset):
         num_frames: Frames in a clip.
         image_size: Height and width of a clip in pixels.
         max_seconds: Look at no more than this much of each video, from its beginning; None is all of it.
+        decoder: Which library decodes.
     """
 
     kept: ClipCache | None = None
@@ -51,10 +52,18 @@ class ClipDataset(Dataset):
     broken: Mapping[int, str] = MappingProxyType({})
     """Videos that are not to be opened, by their position, and why."""
 
-    def __init__(self, paths: Sequence[Path], num_frames: int, image_size: int, max_seconds: float | None = None):
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        num_frames: int,
+        image_size: int,
+        max_seconds: float | None = None,
+        decoder: Decoder = "auto",
+    ):
         self.paths = list(paths)
         self.image_size = image_size
         self.max_seconds = max_seconds
+        self.decoder: Decoder = decoder
         self.sample: FrameSampler = partial(middle_frames, num_frames=num_frames)
 
     def __len__(self) -> int:
@@ -82,7 +91,7 @@ class ClipDataset(Dataset):
         return resize_frames(frames, self.image_size)
 
     def _read(self, index: int, sample: FrameSampler) -> Tensor:
-        return read_clip(self.paths[index], sample, self.max_seconds)
+        return read_clip(self.paths[index], sample, self.max_seconds, self.decoder)
 
 
 class RandomClipDataset(DrawnDataset, ClipDataset):
@@ -98,6 +107,7 @@ class RandomClipDataset(DrawnDataset, ClipDataset):
         mirror: Swap left and right in half of the clips.
         cache_dir: Folder for decoded frames in model size, of which later epochs choose; without it each epoch decodes.
         max_seconds: As in :class:`ClipDataset`.
+        decoder: As in :class:`ClipDataset`.
     """
 
     def __init__(
@@ -109,8 +119,9 @@ class RandomClipDataset(DrawnDataset, ClipDataset):
         mirror: bool = False,
         cache_dir: Path | None = None,
         max_seconds: float | None = None,
+        decoder: Decoder = "auto",
     ):
-        super().__init__(paths, frames.num_frames, image_size, max_seconds)
+        super().__init__(paths, frames.num_frames, image_size, max_seconds, decoder)
         self.frames = frames
         self.crop_scale = crop_scale
         self.mirror = mirror
@@ -144,7 +155,7 @@ class TrainingClipDataset(RandomClipDataset):
         num_frames: Frames in a clip, one random frame of each equal segment.
         image_size: Height and width of a clip in pixels.
         crop_scale: Smallest and largest share of the area that the random crop keeps.
-        **options: ``cache_dir`` and ``max_seconds`` of :class:`RandomClipDataset`.
+        **options: ``cache_dir``, ``max_seconds`` and ``decoder`` of :class:`RandomClipDataset`.
     """
 
     def __init__(

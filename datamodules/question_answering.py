@@ -98,7 +98,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
     def test_dataloader(self) -> GuardedLoader:
         """Batches of clips with all questions about each."""
         questions = self._evaluated().questions
-        dataset = QuestionDataset(self._paths[0], questions, self.num_frames, self.image_size)
+        dataset = QuestionDataset(self._paths[0], questions, self.num_frames, self.image_size, self.decoder)
         return self._clip_loader(dataset, collate=collate_questions)
 
     def _evaluated(self) -> QuestionRecords:
@@ -125,6 +125,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
             self.crop_scale,
             self.questions_per_clip,
             self._cache_dir(),
+            self.decoder,
         )
 
     def _read_answers(self, evaluated: Path) -> list[str]:

@@ -11,6 +11,7 @@ from .datasets import ClipDataset, Item, RandomClipDataset, collate_clips
 from .question_records import Question
 from .text import pre_text
 from .training_frames import SegmentFrames
+from .video import Decoder
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,18 @@ class QuestionDataset(ClipDataset):
         questions: Questions of each video.
         num_frames: Frames in a clip.
         image_size: Height and width of a clip in pixels.
+        decoder: Which library decodes.
     """
 
-    def __init__(self, paths: Sequence[Path], questions: Sequence[list[Question]], num_frames: int, image_size: int):
-        super().__init__(paths, num_frames, image_size)
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        questions: Sequence[list[Question]],
+        num_frames: int,
+        image_size: int,
+        decoder: Decoder = "auto",
+    ):
+        super().__init__(paths, num_frames, image_size, decoder=decoder)
         self.questions = _cleaned(questions)
 
     def __getitem__(self, index: int) -> QuestionItem:
@@ -53,6 +62,7 @@ class TrainingQuestionDataset(RandomClipDataset):
         crop_scale: Smallest and largest share of the area that the random crop keeps.
         questions_per_clip: Questions of each video, repeated where it has fewer.
         cache_dir: Folder for decoded frames, as in :class:`~datamodules.datasets.RandomClipDataset`.
+        decoder: Which library decodes.
     """
 
     def __init__(
@@ -64,8 +74,9 @@ class TrainingQuestionDataset(RandomClipDataset):
         crop_scale: tuple[float, float],
         questions_per_clip: int = 1,
         cache_dir: Path | None = None,
+        decoder: Decoder = "auto",
     ):
-        super().__init__(paths, SegmentFrames(num_frames), image_size, crop_scale, cache_dir=cache_dir)
+        super().__init__(paths, SegmentFrames(num_frames), image_size, crop_scale, cache_dir=cache_dir, decoder=decoder)
         self.questions = _cleaned(questions)
         self.questions_per_clip = questions_per_clip
 

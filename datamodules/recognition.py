@@ -67,12 +67,13 @@ class LabelledDataModule(VideoDataModule):
             crop_scale=self.crop_scale,
             mirror=self.mirror,
             cache_dir=self._cache_dir(),
+            decoder=self.decoder,
         )
 
     def _view_loader(
         self, loader: int, records: RecognitionRecords, *, sample: ViewSampler, crop: Cropper, views: int
     ) -> GuardedLoader:
-        dataset = ViewDataset(self._paths[loader], records.labels, sample, crop)
+        dataset = ViewDataset(self._paths[loader], records.labels, sample, crop, self.decoder)
         return self._clip_loader(dataset, loader=loader, collate=collate_views, views=views)
 
     def _class_folders(self) -> list[Path]:

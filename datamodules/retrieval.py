@@ -114,6 +114,7 @@ class RetrievalDataModule(VideoDataModule):
             self.crop_scale,
             cache_dir=self._cache_dir(),
             max_seconds=self.max_seconds,
+            decoder=self.decoder,
         )
 
     def _evaluated(self) -> RetrievalRecords:
@@ -123,7 +124,7 @@ class RetrievalDataModule(VideoDataModule):
 
     def _gallery_loaders(self) -> list[Iterable[dict[str, Any]]]:
         texts = TextDataset(self._evaluated())
-        clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds)
+        clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds, self.decoder)
         text_batches = self._share(loader=1).of(len(texts), self.text_batch_size)
         return [self._clip_loader(clips), DataLoader(texts, batch_sampler=text_batches, collate_fn=collate_texts)]
 

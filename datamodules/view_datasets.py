@@ -12,7 +12,7 @@ from .datasets import ClipDataset, Item, RandomClipDataset, broken_of
 from .shares import batch_facts
 from .training_frames import RandomFrames
 from .transforms import crops_along_long_side
-from .video import read_clip
+from .video import Decoder, read_clip
 
 ViewSampler = Callable[[int], list[list[int]]]
 """From the number of frames in a video to the frame indices of each of its segments."""
@@ -31,11 +31,20 @@ class ViewDataset(ClipDataset):
         labels: Class of each video.
         sample_views: Chooses the frames of each segment.
         crop: Cuts each frame to model size.
+        decoder: Which library decodes.
     """
 
-    def __init__(self, paths: Sequence[Path], labels: Sequence[int], sample_views: ViewSampler, crop: Cropper):
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        labels: Sequence[int],
+        sample_views: ViewSampler,
+        crop: Cropper,
+        decoder: Decoder = "auto",
+    ):
         self.paths = list(paths)
         self.labels = list(labels)
+        self.decoder: Decoder = decoder
         self.sample_views = sample_views
         self.crop = crop
 
@@ -50,7 +59,7 @@ class ViewDataset(ClipDataset):
             segments[:] = self.sample_views(length)
             return sorted(set().union(*segments))  # a frame that several views show is decoded once
 
-        crops = self.crop(read_clip(self.paths[index], wanted))  # [crops, n, c, h, w]
+        crops = self.crop(read_clip(self.paths[index], wanted, None, self.decoder))  # [crops, n, c, h, w]
         position = {frame: n for n, frame in enumerate(sorted(set().union(*segments)))}
         positions = torch.tensor([[position[frame] for frame in segment] for segment in segments])
         return crops[:, positions].transpose(0, 1).flatten(0, 1)  # [crops, segments, t, ...] -> [views, t, ...]

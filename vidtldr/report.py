@@ -87,6 +87,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         ("scores", record.score_note),
         *_uncertainty(record),
         ("protocol", _protocol(record)),
+        ("frames", _frames(record)),
         ("computed", _computed(record)),
         ("clips/s", _timing(record)),
         ("input", _input(record)),
@@ -198,6 +199,12 @@ def _protocol(record: RunRecord) -> str:
     )
     values = [(record.setting(part, key), words) for part, key, words in known]
     return ", ".join(words.format(value) for value, words in values if value is not None) or _NONE
+
+
+def _frames(record: RunRecord) -> str:
+    if record.decoder.startswith("decord"):
+        return f"decoded by {record.decoder}, which gives other frames than asked for from some containers"
+    return f"decoded by {record.decoder or _NONE}"
 
 
 def _computed(record: RunRecord) -> str:

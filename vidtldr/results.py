@@ -19,7 +19,7 @@ from vidtldr.plain import plain
 from vidtldr.scores import ScoreTable
 
 SCHEMA_VERSION = 3
-_PACKAGES = ("torch", "lightning", "timm", "torchmetrics", "decord")
+_PACKAGES = ("torch", "lightning", "timm", "torchmetrics", "av", "decord")
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class RunRecord:
         checkpoint_sha256: Its hash, or theirs.
         score_tables: How the task's scores are to be shown.
         score_note: What they are.
+        decoder: Library that decoded the videos, with its version.
         started: Date and time, ISO 8601.
         run_dir: Where results lie.
         results: One for each method that has finished, in order.
@@ -107,6 +108,7 @@ class RunRecord:
     run_dir: Path
     score_tables: tuple[ScoreTable, ...]
     score_note: str
+    decoder: str = ""
     results: list[MethodResult] = field(default_factory=list)
     intervals: dict[str, Interval] = field(default_factory=dict)
     finished: bool = False
@@ -141,6 +143,7 @@ class RunRecord:
             "config_name": self.config_name,
             "checkpoint": checkpoint,
             "versions": self.versions,
+            "decoder": self.decoder,
             "device": self.device,
             "precision": self.precision,
             "precision_asked": self.precision_asked,

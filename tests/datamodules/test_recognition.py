@@ -124,13 +124,13 @@ def test_views_are_ordered_by_segment_and_then_by_crop(tmp_path):
 def test_each_video_is_decoded_once_for_all_its_views(root, monkeypatch):
     asked = []
 
-    def counted(path, sample):
+    def counted(path, sample, *options):
         def noted(length):
             indices = list(sample(length))
             asked.append(indices)
             return indices
 
-        return read_clip(path, noted)
+        return read_clip(path, noted, *options)
 
     read_clip = view_datasets.read_clip
     monkeypatch.setattr(view_datasets, "read_clip", counted)

@@ -1,5 +1,6 @@
 import importlib.util
 import struct
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 from datamodules.sampling import middle_frames
-from datamodules.video import DECODER, BrokenVideoError, probe, read_clip
+from datamodules.video import BrokenVideoError, check_decoder, decoder_version, read_clip
+from tests.helpers.remuxed import remuxed, with_empty_end
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 
 NATURAL_CLIPS = ["bikes", "bigbuckbunny", "carphone_pristine", "carphone_distorted"]
@@ -33,31 +35,15 @@ def natural_clip(name: str) -> Path:
 
 
 def with_undecodable_end(path: Path, num_empty: int) -> Path:
-    """An AVI whose last packets say "no new picture": the container counts them, no decoder gives frames for them."""
+    """An AVI of 20 packets of which the last give no frame."""
     whole = encode_video(path.with_suffix(".whole.avi"), numbered_frames(20), codec="mpeg4", crf=None)
-    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        packets = [packet for packet in source.demux(video=0) if packet.size]
-        for number, packet in enumerate(packets):
-            if number >= len(packets) - num_empty:
-                empty = av.Packet(b"\x00\x00\x01\xb6\x50\x5f")
-                empty.pts, empty.dts, empty.duration = packet.pts, packet.dts, packet.duration
-                empty.time_base, packet = packet.time_base, empty
-            packet.stream = stream
-            target.mux(packet)
-    return path
+    return remuxed(whole, path, with_empty_end(num_empty))
 
 
 def index_first(path: Path) -> Path:
     """Move the index of an MP4 to its beginning, as for a download."""
     whole = path.rename(path.with_suffix(".whole.mp4"))
-    with av.open(str(whole)) as source, av.open(str(path), "w", options={"movflags": "faststart"}) as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                target.mux(packet)
-    return path
+    return remuxed(whole, path, options={"movflags": "faststart"})
 
 
 def rotated(path: Path, degrees: int) -> Path:
@@ -95,23 +81,50 @@ def test_indices_may_repeat_and_go_back(tmp_path):
 @pytest.mark.parametrize("name", NATURAL_CLIPS)
 def test_natural_clips_equal_a_sequential_decode(name):
     path = natural_clip(name)
-    num_frames, expected = 0, []
-    wanted = middle_frames(probe(path).num_frames, 12)
     with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            if num_frames in wanted:
-                expected.append(frame.to_ndarray(format="rgb24"))
-            num_frames += 1
-    assert probe(path).num_frames == num_frames
+        frames = list(container.decode(video=0))
+    expected = [frames[index].to_ndarray(format="rgb24") for index in middle_frames(len(frames), 12)]
     clip = read_clip(path, middle(12)).permute(0, 2, 3, 1).numpy()
     # The colour conversions of two FFmpeg versions may round differently; a neighbouring frame is further away.
     assert np.abs(clip.astype(int) - np.stack(expected).astype(int)).max() <= 2
 
 
-def test_probe_tells_frame_count_and_rate(tmp_path):
-    info = probe(encode_video(tmp_path / "clip.mp4", numbered_frames(20), fps=10))
-    assert (info.num_frames, info.fps) == (20, 10.0)
-    assert DECODER.startswith("decord ")
+@pytest.mark.parametrize("name", NATURAL_CLIPS)
+def test_pictures_of_natural_clips_equal_those_of_decord(name):
+    pytest.importorskip("decord")
+    path = natural_clip(name)
+    assert torch.equal(read_clip(path, middle(12)), read_clip(path, middle(12), decoder="decord"))
+
+
+@pytest.mark.parametrize("decoder", ["decord", "torchcodec"])
+def test_other_decoders_are_a_choice(tmp_path, decoder):
+    try:
+        check_decoder(decoder)
+    except ValueError as error:
+        pytest.skip(str(error))
+    path = encode_video(tmp_path / "clip.mp4", numbered_frames(40), fps=10)
+    assert frame_numbers(read_clip(path, middle(6), decoder=decoder)) == middle_frames(40, 6)
+    assert frame_numbers(read_clip(path, every_frame, 2.0, decoder)) == list(range(20))
+    assert decoder_version(decoder).startswith(f"{decoder} ")
+    (tmp_path / "text.mp4").write_bytes(b"text" * 500)
+    with pytest.raises(BrokenVideoError, match=r"text\.mp4: cannot be read as a video \([^\n]*\)$"):
+        read_clip(tmp_path / "text.mp4", middle(4), decoder=decoder)
+
+
+def test_the_default_decoder_is_named_with_its_version():
+    assert decoder_version("auto") == decoder_version("pyav")
+    assert decoder_version("auto").startswith(f"PyAV {av.__version__} (libavcodec ")
+
+
+def test_an_unknown_decoder_is_refused():
+    with pytest.raises(ValueError, match="decoder='opencv' must be one of auto, pyav, decord, torchcodec"):
+        check_decoder("opencv")
+
+
+def test_a_decoder_that_is_not_installed_is_refused_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datamodules.clips.decord_frames", None)
+    with pytest.raises(ValueError, match=r"decoder='decord' is not installed \(.*\): pip install decord"):
+        check_decoder("decord")
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -174,7 +187,6 @@ def test_a_damaged_stretch_is_broken_and_not_bridged(tmp_path):
 @pytest.mark.parametrize("indices", [[0, 5, 19], [19], [0, 18, 19]])
 def test_frames_that_only_the_container_counts_are_not_replaced(tmp_path, indices):
     path = with_undecodable_end(tmp_path / "clip.avi", num_empty=3)
-    assert probe(path).num_frames == 20
     with pytest.raises(BrokenVideoError, match=r"clip.avi: decoded 17 of 20 frames"):
         read_clip(path, lambda _: indices)
 
@@ -199,7 +211,7 @@ def test_audio_alone_is_broken(tmp_path):
 def test_the_error_is_one_sentence_without_a_trace(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"text" * 500)
     with pytest.raises(BrokenVideoError) as caught:
-        probe(tmp_path / "clip.mp4")
+        read_clip(tmp_path / "clip.mp4", every_frame)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path / "clip.mp4"))
 
@@ -220,7 +232,7 @@ def test_a_span_within_the_first_frame_keeps_that_frame(tmp_path):
 @pytest.mark.parametrize("fps", [0.0, float("nan"), float("inf"), -1.0])
 def test_a_span_of_a_video_that_tells_no_frame_rate_is_broken(tmp_path, monkeypatch, fps):
     path = encode_video(tmp_path / "clip.mp4", numbered_frames(10))
-    monkeypatch.setattr("decord.VideoReader.get_avg_fps", lambda reader: fps)
+    monkeypatch.setattr("datamodules.clips.pyav_frames._Source.fps", fps)
     assert frame_numbers(read_clip(path, every_frame)) == list(range(10))
     with pytest.raises(BrokenVideoError, match=r"clip\.mp4: tells no frame rate \(fps=.*\), so its first 30 s"):
         read_clip(path, every_frame, max_seconds=30)

@@ -1,13 +1,24 @@
 """Videos made by the tests themselves, so that every pixel is known."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import numpy as np
 
 
 def encode_video(
-    path: str | Path, frames: np.ndarray, fps: int = 25, codec: str = "libx264", crf: int | None = 10, gop: int = 12
+    path: str | Path,
+    frames: np.ndarray,
+    fps: int = 25,
+    codec: str = "libx264",
+    crf: int | None = 10,
+    gop: int = 12,
+    b_frames: int | None = None,
+    pix_fmt: str = "yuv420p",
+    options: Mapping[str, str] = MappingProxyType({}),
+    container_options: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Encode frames into a video file; the suffix of ``path`` decides the container.
 
@@ -18,18 +29,24 @@ def encode_video(
         codec: Name of an FFmpeg encoder.
         crf: Constant rate factor, lower is closer to the input; None for codecs that have none.
         gop: Frames between two key frames.
+        b_frames: Most B-frames in a row; None is the encoder's own choice.
+        pix_fmt: FFmpeg's name of the pixel format.
+        options: Of the encoder.
+        container_options: Of the container.
 
     Returns:
         ``path`` as a :class:`~pathlib.Path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    options = {} if crf is None else {"crf": str(crf)}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps, options=options)
+    rate_factor = {} if crf is None else {"crf": str(crf)}
+    with av.open(str(path), "w", options=dict(container_options)) as container:
+        stream = container.add_stream(codec, rate=fps, options=rate_factor | dict(options))
         stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.codec_context.gop_size = gop
+        if b_frames is not None:
+            stream.codec_context.max_b_frames = b_frames
         for frame in frames:
             packets = stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24"))
             container.mux(packets)
