@@ -149,6 +149,11 @@ class VideoDataModule(LightningDataModule):
         """Clips that a whole test brings to the model."""
         return self.coverage.evaluated
 
+    @property
+    def resizing(self) -> str:
+        """How a test brings frames to model size, for reports."""
+        return f"frames to {self.image_size}x{self.image_size} (bicubic, not antialiased)"
+
     def counts(self) -> dict[str, int]:
         """What a report tells beside the number of videos; complete after a full pass."""
         return {}
@@ -186,9 +191,9 @@ class VideoDataModule(LightningDataModule):
             self.coverage.broken = [self._broken[place] for place in sorted(self._broken)]
 
     def fingerprint(self) -> str:
-        """Digest of what a test will read, once it is set up: annotations; size and time of each video."""
+        """Digest of what a test will read, once set up: annotations; resizing; size and time of each video."""
         digest = hashlib.sha256()
-        for name in ("records", "answers", "class_names"):
+        for name in ("records", "answers", "class_names", "resizing"):
             digest.update(repr(getattr(self, name, None)).encode())
         for path in chain.from_iterable(self._paths):
             stat = path.stat()

@@ -78,6 +78,11 @@ def crops_along_long_side(frames: Tensor, size: int, num_crops: int) -> Tensor:
     return torch.stack(squares)
 
 
+def zoomed_short_side(size: int) -> int:
+    """The short side in pixels from which :func:`zoomed_centre_crop` cuts."""
+    return size * 8 // 7
+
+
 def zoomed_centre_crop(frames: Tensor, size: int) -> Tensor:
     """Resize the short side to 8/7 of the size and cut the centre, as ViFi-CLIP tests.
 
@@ -91,7 +96,7 @@ def zoomed_centre_crop(frames: Tensor, size: int) -> Tensor:
         ``[1, t, c, size, size]`` uint8, contiguous.
     """
     height, width = frames.shape[-2:]
-    scale = size * 8 // 7 / min(height, width)
+    scale = zoomed_short_side(size) / min(height, width)
     height, width = int(height * scale + 0.5), int(width * scale + 0.5)
     frames = resize_bilinear(frames, height, width)
     top, left = (height - size) // 2, (width - size) // 2

@@ -197,7 +197,7 @@ def _protocol(record: RunRecord) -> str:
         ("data", "stride", "stride {}"),
     )
     values = [(record.setting(part, key), words) for part, key, words in known]
-    return ", ".join(words.format(value) for value, words in values if value is not None) or _NONE
+    return ", ".join([*(words.format(value) for value, words in values if value is not None), record.resizing])
 
 
 def _computed(record: RunRecord) -> str:

@@ -89,6 +89,7 @@ class RunRecord:
         checkpoint_sha256: Its hash, or theirs.
         score_tables: How the task's scores are to be shown.
         score_note: What they are.
+        resizing: How frames came to model size.
         started: Date and time, ISO 8601.
         run_dir: Where results lie.
         results: One for each method that has finished, in order.
@@ -107,6 +108,7 @@ class RunRecord:
     run_dir: Path
     score_tables: tuple[ScoreTable, ...]
     score_note: str
+    resizing: str
     results: list[MethodResult] = field(default_factory=list)
     intervals: dict[str, Interval] = field(default_factory=dict)
     finished: bool = False
@@ -144,6 +146,7 @@ class RunRecord:
             "device": self.device,
             "precision": self.precision,
             "precision_asked": self.precision_asked,
+            "resizing": self.resizing,
             "batch_size": self.setting("data", "batch_size"),
             "seed": self.config.get("seed_everything"),
             "methods": {result.name: _result_dict(result) | self._difference(result) for result in self.results},

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
     datamodule.passes = len(methods) * getattr(module, "num_seeds", 1)
     with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
-        comparison = Comparison(run, cli.new_record(module, run), processes, methods)
+        comparison = Comparison(run, cli.new_record(module, datamodule, run), processes, methods)
         comparison.evaluate_all(module, datamodule, cli.make_trainer)
         comparison.close()
     if processes.is_first:
@@ -155,7 +155,7 @@ class EvalCLI(ProjectCLI):
         run.see()
         return run
 
-    def new_record(self, module: Any, run: Run) -> RunRecord:
+    def new_record(self, module: Any, datamodule: Any, run: Run) -> RunRecord:
         """Start the record of a run."""
         trainer = self.make_trainer(False, [])
         return RunRecord(
@@ -170,6 +170,7 @@ class EvalCLI(ProjectCLI):
             run_dir=run.folder,
             score_tables=module.score_tables,
             score_note=module.score_note,
+            resizing=datamodule.resizing,
         )
 
     def _change_methods(self, changes: Sequence[tuple[str, str, str]]) -> None:
