@@ -154,6 +154,11 @@ class VideoDataModule(LightningDataModule):
         """Clips that a whole test brings to the model."""
         return self.coverage.evaluated
 
+    @property
+    def resizing(self) -> str:
+        """How a test brings frames to model size, for reports."""
+        return f"frames to {self.image_size}x{self.image_size} (bicubic, not antialiased)"
+
     def counts(self) -> dict[str, int]:
         """What a report tells beside the number of videos; complete after a full pass."""
         return {}
@@ -196,9 +201,9 @@ class VideoDataModule(LightningDataModule):
         return decoder_version(self.decoder)
 
     def fingerprint(self) -> str:
-        """Digest of what a test will read, once it is set up: annotations; size and time of each video; decoder."""
-        digest = hashlib.sha256(self.decoder_version.encode())
-        for name in ("records", "answers", "class_names"):
+        """Digest of what a test will read, once set up: annotations; decoder, resizing; size and time of each video."""
+        digest = hashlib.sha256()
+        for name in ("records", "answers", "class_names", "decoder_version", "resizing"):
             digest.update(repr(getattr(self, name, None)).encode())
         for path in chain.from_iterable(self._paths):
             stat = path.stat()

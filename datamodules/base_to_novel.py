@@ -14,7 +14,7 @@ from .recognition_lists import read_class_list
 from .records import RecognitionRecords
 from .sampling import segment_centres
 from .training_frames import SegmentFrames
-from .transforms import zoomed_centre_crop
+from .transforms import zoomed_centre_crop, zoomed_short_side
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,11 @@ class BaseToNovelDataModule(LabelledDataModule):
         self.seed = seed
         self.records: dict[str, RecognitionRecords] = {}
         self.class_names: dict[str, list[str]] = {}
+
+    @property
+    def resizing(self) -> str:
+        """How a test brings frames to model size, for reports."""
+        return f"short side to {zoomed_short_side(self.image_size)} (bilinear as OpenCV's 8-bit)"
 
     def counts(self) -> dict[str, int]:
         """Videos of each half that were neither missing nor broken; complete after a full pass."""

@@ -110,6 +110,11 @@ class RecognitionDataModule(LabelledDataModule):
         return self.num_segments * self.num_crops
 
     @property
+    def resizing(self) -> str:
+        """How a test brings frames to model size, for reports."""
+        return f"short side to {self.image_size} (bilinear as OpenCV's 8-bit)"
+
+    @property
     def num_classes(self) -> int:
         """Classes of the annotations that were read."""
         return max(records.num_classes for records in self._annotated())

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .opencv_resize import resize_bilinear
+
 _ASPECT_RATIOS = (3 / 4, 4 / 3)  # width / height of a random crop, as in most image training
 _CROP_ATTEMPTS = 10
 
@@ -54,8 +56,8 @@ def random_resized_crop(
 def crops_along_long_side(frames: Tensor, size: int, num_crops: int) -> Tensor:
     """Resize the short side and cut squares along the long one, as VideoMAE tests.
 
-    Bilinear without antialiasing; the long side is truncated to whole pixels, and frames whose short side fits are not
-    resized. Values are rounded to 8 bits, as OpenCV's resize of 8-bit frames does.
+    Bilinear without antialiasing, with the pixels of OpenCV's 8-bit resize; the long side is truncated to whole pixels,
+    and frames whose short side fits are not resized.
 
     Args:
         frames: ``[t, c, h, w]`` uint8.
@@ -68,7 +70,7 @@ def crops_along_long_side(frames: Tensor, size: int, num_crops: int) -> Tensor:
     height, width = frames.shape[-2:]
     short = min(height, width)
     shape = (height * size // short, width * size // short)
-    frames = _resize_bilinear(frames, shape)
+    frames = resize_bilinear(frames, *shape)
     squares = []
     for offset in _offsets(max(shape) - size, num_crops):
         top, left = (offset, 0) if height > width else (0, offset)
@@ -76,11 +78,15 @@ def crops_along_long_side(frames: Tensor, size: int, num_crops: int) -> Tensor:
     return torch.stack(squares)
 
 
+def zoomed_short_side(size: int) -> int:
+    """The short side in pixels from which :func:`zoomed_centre_crop` cuts."""
+    return size * 8 // 7
+
+
 def zoomed_centre_crop(frames: Tensor, size: int) -> Tensor:
     """Resize the short side to 8/7 of the size and cut the centre, as ViFi-CLIP tests.
 
-    Bilinear without antialiasing, rounded to 8 bits as in :func:`crops_along_long_side`; here the long side is rounded
-    to whole pixels.
+    Bilinear without antialiasing as in :func:`crops_along_long_side`; here the long side is rounded to whole pixels.
 
     Args:
         frames: ``[t, c, h, w]`` uint8.
@@ -90,9 +96,9 @@ def zoomed_centre_crop(frames: Tensor, size: int) -> Tensor:
         ``[1, t, c, size, size]`` uint8, contiguous.
     """
     height, width = frames.shape[-2:]
-    scale = size * 8 // 7 / min(height, width)
+    scale = zoomed_short_side(size) / min(height, width)
     height, width = int(height * scale + 0.5), int(width * scale + 0.5)
-    frames = _resize_bilinear(frames, (height, width))
+    frames = resize_bilinear(frames, height, width)
     top, left = (height - size) // 2, (width - size) // 2
     return frames[None, ..., top : top + size, left : left + size].contiguous()
 
@@ -105,14 +111,6 @@ def random_mirror(frames: Tensor, generator: torch.Generator | None = None) -> T
         generator: Source of randomness; None is torch's own.
     """
     return frames.flip(-1) if int(torch.randint(2, (), generator=generator)) else frames
-
-
-def _resize_bilinear(frames: Tensor, shape: tuple[int, int]) -> Tensor:
-    if tuple(frames.shape[-2:]) == shape:
-        return frames
-    floats = frames.contiguous().float()
-    resized = F.interpolate(floats, size=shape, mode="bilinear", align_corners=False, antialias=False)
-    return resized.round_().to(torch.uint8)
 
 
 def _offsets(spare: int, num_crops: int) -> list[int]:

@@ -93,6 +93,7 @@ def test_results_tell_metrics_with_their_cause(finished, workshop):
     assert len(results["checkpoint"]["sha256"]) == 64
     assert results["seed"] == 0
     assert results["batch_size"] == 3
+    assert results["resizing"] == "frames to 32x32 (bicubic, not antialiased)"
     assert results["precision"] == "32-true"
     assert all(results["versions"].values())
     assert results["config"]["data"]["init_args"]["num_frames"] == 4  # follows the model's

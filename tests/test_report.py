@@ -47,6 +47,8 @@ def record(*results: MethodResult, run_dir: Path = Path("outputs/x"), **changes:
         "started": "2025-01-01T00:00:00+00:00",
         "score_tables": VideoTextRetrieval.score_tables,
         "score_note": VideoTextRetrieval.score_note,
+        "decoder": "PyAV 18.1.0 (libavcodec 62.28.102)",
+        "resizing": "short side to 224 (bilinear)",
         "versions": {"torch": "2.6.0", "decord": None},
     }
     return RunRecord(**{**facts, **changes}, run_dir=run_dir, results=list(results))
@@ -164,6 +166,17 @@ def test_timing_is_shown_with_device_precision_batch_size_and_decoding():
     assert "2 workers" in notes["input"]
 
 
+def test_the_decoder_is_told_and_decord_with_a_warning():
+    assert dict(facts(record(*THREE)))["frames"] == "decoded by PyAV 18.1.0 (libavcodec 62.28.102)"
+    warned = dict(facts(record(*THREE, decoder="decord 0.6.0")))["frames"]
+    assert warned == "decoded by decord 0.6.0, which gives other frames than asked for from some containers"
+
+
+def test_the_protocol_tells_frames_and_their_resizing():
+    told = dict(facts(record(*THREE)))["protocol"]
+    assert told == "12 frames, 224x224 px, best 128 re-ranked (k_test), short side to 224 (bilinear)"
+
+
 def timed(row: MethodResult, **changes: float) -> MethodResult:
     return dataclasses.replace(row, speed=dataclasses.replace(row.speed, **changes))
 
@@ -218,6 +231,8 @@ def test_results_json_is_complete_and_free_of_nan(tmp_path):
     content = json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
     assert content["schema_version"] == SCHEMA_VERSION
     assert content["checkpoint"]["sha256"] == "0123456789abcdef" * 4
+    assert content["resizing"] == "short side to 224 (bilinear)"
+    assert content["decoder"] == "PyAV 18.1.0 (libavcodec 62.28.102)"
     base = content["methods"]["base"]
     assert base["metrics"]["t2v_r1"] is None
     assert base["metrics_over_videos"] == "967 of 970"

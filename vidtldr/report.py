@@ -198,13 +198,13 @@ def _protocol(record: RunRecord) -> str:
         ("data", "stride", "stride {}"),
     )
     values = [(record.setting(part, key), words) for part, key, words in known]
-    return ", ".join(words.format(value) for value, words in values if value is not None) or _NONE
+    return ", ".join([*(words.format(value) for value, words in values if value is not None), record.resizing])
 
 
 def _frames(record: RunRecord) -> str:
     if record.decoder.startswith("decord"):
         return f"decoded by {record.decoder}, which gives other frames than asked for from some containers"
-    return f"decoded by {record.decoder or _NONE}"
+    return f"decoded by {record.decoder}"
 
 
 def _computed(record: RunRecord) -> str:

@@ -90,6 +90,7 @@ class RunRecord:
         score_tables: How the task's scores are to be shown.
         score_note: What they are.
         decoder: Library that decoded the videos, with its version.
+        resizing: How frames came to model size.
         started: Date and time, ISO 8601.
         run_dir: Where results lie.
         results: One for each method that has finished, in order.
@@ -108,7 +109,8 @@ class RunRecord:
     run_dir: Path
     score_tables: tuple[ScoreTable, ...]
     score_note: str
-    decoder: str = ""
+    decoder: str
+    resizing: str
     results: list[MethodResult] = field(default_factory=list)
     intervals: dict[str, Interval] = field(default_factory=dict)
     finished: bool = False
@@ -147,6 +149,7 @@ class RunRecord:
             "device": self.device,
             "precision": self.precision,
             "precision_asked": self.precision_asked,
+            "resizing": self.resizing,
             "batch_size": self.setting("data", "batch_size"),
             "seed": self.config.get("seed_everything"),
             "methods": {result.name: _result_dict(result) | self._difference(result) for result in self.results},

@@ -91,6 +91,10 @@ def test_each_half_has_its_own_loader_labels_and_class_names(root):
     assert (datamodule.num_clips, datamodule.num_views) == (5, 1)
 
 
+def test_the_resizing_is_named_with_the_side_before_the_crop(root):
+    assert make(root, image_size=56).resizing == "short side to 64 (bilinear as OpenCV's 8-bit)"
+
+
 def test_a_clip_is_one_centre_of_32_frames(root):
     base, _ = set_up(root).test_dataloader()
     clips = [clip for batch in base for clip in batch["clips"]]

@@ -156,6 +156,12 @@ def test_the_fingerprint_changes_with_what_a_test_reads(dataset, change):
     assert fingerprint(dataset) != before
 
 
+def test_the_fingerprint_changes_with_the_resizing(dataset, monkeypatch):
+    before = fingerprint(dataset)
+    monkeypatch.setattr(MSVD, "resizing", "short side to 224")
+    assert fingerprint(dataset) != before
+
+
 def test_the_fingerprint_stays_with_everything_else(dataset):
     before = fingerprint(dataset)
     encode_video(dataset / "videos" / "another.mp4", numbered_frames(5))

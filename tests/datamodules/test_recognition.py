@@ -100,6 +100,10 @@ def test_every_view_of_every_video_arrives_once_and_in_order(root, num_workers):
     assert seen == [segment for video in expected for segment in video for _ in range(3)]
 
 
+def test_the_resizing_is_named(root):
+    assert make(root, image_size=56).resizing == "short side to 56 (bilinear as OpenCV's 8-bit)"
+
+
 def test_a_stride_makes_the_views_dense(root):
     batches = run(make(root, stride=4, num_segments=3, num_crops=1)).batches
     seen = [frame_numbers(clip) for batch in batches for clip in batch["clips"]]

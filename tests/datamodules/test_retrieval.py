@@ -92,6 +92,10 @@ def test_broken_videos_are_counted_and_the_run_goes_on(dataset, caplog, num_work
     assert datamodule.num_videos == 7
 
 
+def test_the_resizing_is_named(dataset):
+    assert make(dataset, image_size=48).resizing == "frames to 48x48 (bicubic, not antialiased)"
+
+
 def test_only_texts_with_a_video_that_can_be_decoded_are_counted(dataset):
     for number in (1, 2):
         break_video(dataset, number)

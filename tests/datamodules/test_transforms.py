@@ -11,8 +11,10 @@ from datamodules.transforms import (
     resize_frames,
     zoomed_centre_crop,
 )
+from tests.helpers import opencv_pictures
 
 NOISE = torch.randint(0, 256, (3, 3, 45, 77), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+LEVELS = 1.15  # rounding to 8 bits, 0.5; what OpenCV's integers cut off, 0.5; its weights of 11 bits, two times 0.07
 GRADIENT = torch.arange(64, dtype=torch.uint8).mul(4).expand(1, 3, 48, 64).contiguous()
 
 
@@ -119,7 +121,7 @@ def test_crops_along_the_long_side_are_those_of_the_official_code(views, place):
     whole = bilinear(frames, resized_height, resized_width)
     for (top, left), crop in zip(corners, crops_along_long_side(frames, 224, 3), strict=True):
         expected = whole[..., top : top + 224, left : left + 224]
-        assert np.abs(crop.numpy() - expected).max() < 0.51  # rounded to 8 bits and no more
+        assert np.abs(crop.numpy() - expected).max() < LEVELS
 
 
 def test_a_single_crop_is_the_centre():
@@ -131,7 +133,7 @@ def test_crops_of_small_frames_are_enlarged():
     crops = crops_along_long_side(noise(6, 9), 16, 2)
     assert crops.shape == (2, 2, 3, 16, 16)
     assert crops.dtype == torch.uint8
-    assert np.abs(crops[1].numpy() - bilinear(noise(6, 9), 16, 24)[..., 8:]).max() < 0.51
+    assert np.abs(crops[1].numpy() - bilinear(noise(6, 9), 16, 24)[..., 8:]).max() < LEVELS
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,15 @@ def test_the_zoomed_centre_is_cut_where_the_specification_says(size, height, wid
     (crop,) = zoomed_centre_crop(frames, size)
     top, left = offset
     assert crop.shape == (2, 3, size, size)
-    assert np.abs(crop.numpy() - whole[..., top : top + size, left : left + size]).max() < 0.51
+    assert np.abs(crop.numpy() - whole[..., top : top + size, left : left + size]).max() < LEVELS
+
+
+def test_crops_hold_the_pixels_of_opencv():
+    stored = opencv_pictures.resized_by_opencv()[240, 320, 1]
+    frames = opencv_pictures.frames(240, 320, 1)
+    for offset, crop in zip((0, 37, 74), crops_along_long_side(frames, 224, 3), strict=True):
+        assert torch.equal(crop, stored[224, 298][..., offset : offset + 224])
+    assert torch.equal(zoomed_centre_crop(frames, 224)[0], stored[256, 341][..., 16:240, 58:282])
 
 
 def test_a_mirrored_clip_is_mirrored_in_all_its_frames_half_of_the_time():

@@ -170,7 +170,8 @@ class EvalCLI(ProjectCLI):
             run_dir=run.folder,
             score_tables=module.score_tables,
             score_note=module.score_note,
-            decoder=getattr(datamodule, "decoder_version", ""),
+            decoder=datamodule.decoder_version,
+            resizing=datamodule.resizing,
         )
 
     def _change_methods(self, changes: Sequence[tuple[str, str, str]]) -> None:
