@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .foreign_paths import described, tolerated_paths
 from .json_fields import json_object, strings
 from .msvd_files import caption_lines, looks_like_pickle, read_all_descriptions, read_caption_pickle
 from .original_files import LSMDC_ROW, is_activitynet, is_didemo, read_activitynet, read_didemo, read_lsmdc
@@ -56,6 +57,7 @@ def read_annotation(path: str | Path, split: str = "test", *, paragraphs: bool =
         raise ValueError(f"{path} holds no record ({name})")
     if paragraphs:
         records = records.paragraphs()
+    name = described(name, tolerated_paths(records.videos))
     logger.info("%s: read as %s, %d videos, %d texts", path, name, len(records.videos), len(records.texts))
     empty = sum(not pre_text(text) for text in records.texts)
     if empty:

@@ -241,6 +241,9 @@ class VideoDataModule(LightningDataModule):
     def _find_videos(self, videos: list[str]) -> list[Path | None]:
         files = self._video_files()
         paths = [files.find(video) for video in videos]
+        foreign = sum(map(files.is_foreign, videos))
+        if foreign:
+            logger.info("%d of %d names are paths of another machine: looked for by their ends", foreign, len(videos))
         lost = [video for video, path in zip(videos, paths, strict=True) if path is None]
         where = f"{len(lost)} of {len(videos)} videos have no file of at least 1 KiB in {files.folder}: "
         where += ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")

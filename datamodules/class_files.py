@@ -2,16 +2,22 @@
 
 import csv
 import io
+import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from .text_files import is_text, read_json, read_utf8, shown, split_lines
+
+logger = logging.getLogger(__name__)
 
 CLASS_INDEX = "classInd.txt"
 """UCF101's numbering: lines ``<number from 1> <class>``."""
 
 TEMPLATE_LABELS = ("labels.json", "something-something-v2-labels.json")
 """SSv2's numbering, an object ``{"<class>": "<number from 0>"}``, under its present and its former name."""
+
+_NUMBERED_CLASS = re.compile(r"(?P<number>[0-9]+)(?P<separator>\s*,\s*|\s+)(?P<name>.+)")
 
 
 def find_class_file(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
@@ -20,19 +26,25 @@ def find_class_file(folders: Sequence[Path], names: Sequence[str]) -> Path | Non
 
 
 def read_class_index(path: Path) -> list[str]:
-    """Class names in the order of ``classInd.txt``.
+    """Class names in the order of ``classInd.txt``; tabs or commas may stand for the official blank.
 
     Raises:
         ValueError: The lines are not numbered 1, 2, 3, ...
     """
     names: list[str] = []
+    separators = ""
     for place, line in enumerate(split_lines(read_utf8(path)), start=1):
         if not line.strip():
             continue
-        number, _, name = line.strip().partition(" ")
-        if number != str(len(names) + 1) or not name.strip():
+        match = _NUMBERED_CLASS.fullmatch(line.strip())
+        name = _unquoted(match["name"]) if match else ""
+        if not match or match["number"] != str(len(names) + 1) or not name:
             raise ValueError(f"{path}, line {place}: expected '{len(names) + 1} <class>', found {shown(line)}")
-        names.append(name.strip())
+        names.append(name)
+        separators += match["separator"]
+    unofficial = [name for separator, name in (("\t", "tabs"), (",", "commas")) if separator in separators]
+    if unofficial:
+        logger.info("%s: read with %s between number and name", path, " and ".join(unofficial))
     return names
 
 
@@ -78,3 +90,14 @@ def read_label_csv(path: Path) -> list[str]:
     except csv.Error as error:
         raise ValueError(f"{path}, line {rows.line_num}: {error}") from error
     return names
+
+
+def _unquoted(name: str) -> str:
+    """A name without the quotes of CSV; empty if they are not closed."""
+    if not name.startswith('"'):
+        return name
+    try:
+        (unquoted,) = next(csv.reader([name], strict=True))
+    except (csv.Error, ValueError):
+        return ""
+    return unquoted.strip()

@@ -1,15 +1,19 @@
 """From the name of a video in an annotation to the file on disk.
 
-Users rename, transcode, flatten and nest their videos, so a name is looked up in several ways, strictest first. What is
-never done: leaving the data root, or choosing between two candidates (but for datasets whose files under several
-suffixes are copies of one video).
+Users rename, transcode, flatten and nest their videos, so a name is looked up in several ways, strictest first. An
+absolute path of another machine is looked up by the longest end that it shares with a file. What is never done: leaving
+the data root, or choosing between two candidates (but for datasets whose files under several suffixes are copies of one
+video).
 """
 
 import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from pathlib import Path
+
+from .foreign_paths import is_absolute, tail_parts, with_slashes
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +67,19 @@ class VideoFiles:
         """The file of a video, or None if there is none of at least 1 KiB.
 
         Args:
-            name: Name in the annotation: a path below the folder, with or without its suffix.
+            name: Name in the annotation: a path below the folder, with or without its suffix, or an absolute path of
+                another machine; with the separators of Windows or of Unix.
 
         Raises:
             ValueError: The name leads out of the data root, or several files answer to it equally well.
         """
-        relative = self._inside(name)
+        if self.is_foreign(name):
+            relative, lookup = os.path.join(*tail_parts(self._slashed(name))), self._lookup_tails
+        else:
+            relative, lookup = self._inside(name), self._lookup
         names = [relative, *(_renamed(relative, alias) for alias in self._aliases(strip_suffix(Path(relative).name)))]
         for tried in (names[:1], names[1:]):
-            candidates = self._lookup(tried)
+            candidates = lookup(tried)
             if self._suffixes_are_copies:
                 candidates = _first_copy(relative, candidates)
             if len(candidates) > 1:
@@ -80,6 +88,32 @@ class VideoFiles:
             if candidates:
                 return self._checked(name, candidates.pop())
         return None
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether a name is an absolute path of another machine.
+
+        It lies outside the data root, and nothing lies there on this machine: what does is refused as outside.
+        """
+        path = self._slashed(name)
+        if "\0" in name or not is_absolute(path) or not tail_parts(path) or ".." in tail_parts(path):
+            return False
+        return not self._allows(os.path.realpath(path)) and not os.path.lexists(path)
+
+    def _slashed(self, name: str) -> str:
+        """The name with slashes for backslashes, unless these are a part of the name of a file."""
+        return name if _folded_keys(name)[3] in self._by_name else with_slashes(name)
+
+    def _lookup_tails(self, names: list[str]) -> set[str]:
+        """The files that share the longest end with one of these paths; of equal ones, that of the most equal name."""
+        scores: dict[str, tuple[int, bool, bool, bool]] = {}
+        for name in names:
+            # linked folders were not walked, but a path may lead through them
+            linked = (tail for tail in _tails(name) if _is_video(os.path.join(self.folder, tail)))
+            for candidate in {*self._by_name.get(_folded_keys(name)[3], ()), *linked}:
+                score = _shared_tail(candidate, name)
+                scores[candidate] = max(score, scores.get(candidate, score))
+        best = max(scores.values(), default=None)
+        return {candidate for candidate, score in scores.items() if score == best}
 
     def _lookup(self, names: list[str]) -> set[str]:
         exact = {name for name in names if _is_video(os.path.join(self.folder, name))}
@@ -97,8 +131,9 @@ class VideoFiles:
         if "\0" in name:
             raise ValueError(f"video {name!r} is no file name")
         # the folder has its links resolved, so those of an absolute name must be too
-        full = os.path.realpath(name) if os.path.isabs(name) else os.path.normpath(os.path.join(self.folder, name))
-        if not self._allows(full):
+        path = self._slashed(name)
+        full = os.path.realpath(path) if os.path.isabs(path) else os.path.normpath(os.path.join(self.folder, path))
+        if not self._allows(full) or (is_absolute(path) and not os.path.isabs(path)):
             raise ValueError(f"video {name!r} lies outside the data root {self.root}")
         return os.path.relpath(full, self.folder)
 
@@ -135,6 +170,23 @@ def _keys(relative: str) -> list[tuple[str, str]]:
 
 def _folded_keys(relative: str) -> list[tuple[str, str]]:
     return [(f"{kind}, any case", key.lower()) for kind, key in _keys(relative)]
+
+
+def _shared_tail(relative: str, asked: str) -> tuple[int, bool, bool, bool]:
+    """How well the end of a path fits a file: parts in common, all of the file's, and equal in name or stem with case.
+
+    The stems of both are equal but for case.
+    """
+    asked_parts, parts = (_folded_keys(path)[1][1].split(os.sep) for path in (asked, relative))
+    pairs = zip(reversed(asked_parts), reversed(parts), strict=False)
+    num_shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    ends = [os.sep.join(path.split(os.sep)[-num_shared:]) for path in (asked, relative)]
+    return num_shared, num_shared == len(parts), ends[0] == ends[1], strip_suffix(ends[0]) == strip_suffix(ends[1])
+
+
+def _tails(path: str) -> Iterable[str]:
+    parts = path.split(os.sep)
+    return (os.path.join(*parts[start:]) for start in range(len(parts)))
 
 
 def _first_copy(asked: str, candidates: set[str]) -> set[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .foreign_paths import described, tolerated_paths
 from .json_fields import json_object, strings
 from .question_records import Question, QuestionRecords
 from .text_files import is_text, json_value, read_utf8
@@ -35,7 +36,8 @@ def read_questions(path: str | Path, video_name: str) -> QuestionRecords:
     if all(isinstance(record, str) for record in content):
         raise ValueError(f"{path} is a list of answers, not of questions; accepted are {'; '.join(ACCEPTED_FORMATS)}")
     records = QuestionRecords.from_rows(_rows(path, content, video_name))
-    logger.info("%s: %d questions about %d videos", path, records.num_questions, len(records.videos))
+    videos = described("videos", tolerated_paths(records.videos))
+    logger.info("%s: %d questions about %d %s", path, records.num_questions, len(records.videos), videos)
     return records
 
 

@@ -3,8 +3,8 @@
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path, PureWindowsPath
+from typing import Any
 
 from .class_files import (
     CLASS_INDEX,
@@ -14,27 +14,22 @@ from .class_files import (
     read_template_labels,
 )
 from .files import strip_suffix
+from .foreign_paths import described, tolerated_paths, with_slashes
 from .records import RecognitionRecords
-from .text_files import is_text, read_json, read_utf8, shown, shown_names, split_lines
+from .text_files import is_text, read_json, read_utf8, shown, shown_names
+from .video_lists import LabelledVideo, Line, filled_lines, read_labelled, read_unlabelled, separator_of
 
 logger = logging.getLogger(__name__)
 
 ACCEPTED_FORMATS = (
     "UCF101 test list (lines <class>/<video>, with classInd.txt)",
     "UCF101 training list (lines <class>/<video> <class number from 1>, with classInd.txt)",
-    "list (lines <video><separator><class number from 0>, the separator a space, a comma, a semicolon or a tab)",
+    "list (lines <video><separator><class number from 0>, the separator a space, a comma, a semicolon or a tab, "
+    "with or without quotes, a header line or an index with a header)",
     'SSv2 JSON (a list of objects with "id" and "template", with labels.json)',
 )
 
-_SEPARATORS = (",", ";", "\t", " ")  # a space last: it may stand beside one of the others
-_NUMBER = re.compile(r"[0-9]{1,6}")  # no data set has a million classes, and no model could tell more apart
 _UCF_NAME = re.compile(r"v_(.+)_g[0-9]+_c[0-9]+")
-
-
-class _Line(NamedTuple):
-    place: str
-    video: str
-    label: int
 
 
 def read_recognition_list(path: str | Path, class_folders: Sequence[Path] = ()) -> RecognitionRecords:
@@ -68,34 +63,26 @@ def read_class_list(path: Path, class_names: list[str]) -> RecognitionRecords:
         ValueError: A line has another form than ``<video><separator><number>``, its number has no name, or a video has
             two numbers.
     """
-    lines = _lines(path, read_utf8(path))
-    separator = _separator(lines[0][1])
-    if separator is None:
-        raise _unknown(path, lines[0][1])
-    records = _numbered(_labelled(path, lines, separator), class_names)
+    lines = filled_lines(path, read_utf8(path))
+    listed = read_labelled(path, lines)
+    if listed is None:
+        raise _unknown(path, lines[0].text)
+    records = _numbered(listed.videos, class_names)
     _check_repeats(path, records)
+    name = described(f"list separated by {listed.separator!r}", listed.tolerated)
+    logger.info("%s: read as %s, %d videos", path, name, len(records.videos))
     return records
 
 
 def _check_repeats(path: Path, records: RecognitionRecords) -> None:
     label_of: dict[str, int] = {}
     for video, label in zip(records.videos, records.labels, strict=True):
-        if label_of.setdefault(video, label) != label:
-            raise ValueError(
-                f"{path}: video {shown(video)} stands there with two classes, {label_of[video]} and {label}"
-            )
+        first = label_of.setdefault(with_slashes(video), label)
+        if first != label:
+            raise ValueError(f"{path}: video {shown(video)} stands there with two classes, {first} and {label}")
     repeated = len(records.videos) - len(label_of)
     if repeated:
         logger.warning("%s: %d lines name a video that an earlier one names; each counts", path, repeated)
-
-
-def _lines(path: Path, text: str) -> list[tuple[str, str]]:
-    """Place and text of each line that is not blank."""
-    lines = enumerate(split_lines(text), start=1)
-    filled = [(f"{path}, line {number}", line.strip()) for number, line in lines if line.strip()]
-    if not filled:
-        raise ValueError(f"{path} holds no record: it is empty")
-    return filled
 
 
 def _unknown(path: Path, found: str) -> ValueError:
@@ -103,55 +90,38 @@ def _unknown(path: Path, found: str) -> ValueError:
 
 
 def _read_text(path: Path, text: str, folders: Sequence[Path]) -> tuple[str, RecognitionRecords]:
-    lines = _lines(path, text)
+    lines = filled_lines(path, text)
     class_index = find_class_file(folders, [CLASS_INDEX])
-    separator = _separator(lines[0][1])
-    if separator is None:
-        if "/" not in lines[0][1] or strip_suffix(lines[0][1]) == lines[0][1]:
-            raise _unknown(path, lines[0][1])
-        if class_index is None:
-            raise FileNotFoundError(
-                f"{path} has no labels: {CLASS_INDEX}, which numbers the classes, must lie beside it"
-            )
-        return "UCF101 test list", _by_folder(lines, class_index)
-    labelled = _labelled(path, lines, separator)
-    name = f"list separated by {separator!r}"
+    listed = read_labelled(path, lines)
+    if listed is None:
+        return _read_unlabelled(path, lines, class_index)
+    videos = listed.videos
+    name = described(f"list separated by {listed.separator!r}", listed.tolerated)
     if class_index is not None:
-        first, records = _checked_by_folder(path, labelled, class_index)
+        first, records = _checked_by_folder(path, videos, class_index)
         return f"{name}, classes counted from {first}", records
     template_labels = find_class_file(folders, TEMPLATE_LABELS)
     if template_labels is not None:
-        return name, _numbered(labelled, read_template_labels(template_labels))
-    _refuse_shifted(path, labelled)
-    return name, RecognitionRecords([line.video for line in labelled], [line.label for line in labelled])
+        return name, _numbered(videos, read_template_labels(template_labels))
+    _refuse_shifted(path, videos)
+    return name, RecognitionRecords([video.video for video in videos], [video.label for video in videos])
 
 
-def _separator(line: str) -> str | None:
-    return next((separator for separator in _SEPARATORS if _split(line, separator)), None)
+def _read_unlabelled(path: Path, lines: list[Line], class_index: Path | None) -> tuple[str, RecognitionRecords]:
+    names, tolerated = read_unlabelled(lines)
+    first = PureWindowsPath(names[0].text)  # parts a path at both kinds of separators
+    is_video = strip_suffix(first.name) != first.name or _UCF_NAME.fullmatch(first.name)
+    if not first.parent.name or (class_index is None and not is_video):
+        raise _unknown(path, lines[0].text)
+    if class_index is None:
+        raise FileNotFoundError(f"{path} has no labels: {CLASS_INDEX}, which numbers the classes, must lie beside it")
+    records = _by_folder(names, class_index)
+    if any(strip_suffix(video) == video for video in records.videos):
+        tolerated.append("names without a suffix")
+    return described("UCF101 test list", tolerated), records
 
 
-def _split(line: str, separator: str) -> tuple[str, int] | None:
-    """Video and number of a line, split once from the right: paths may hold the separator."""
-    video, _, number = (part.strip() for part in line.rpartition(separator))
-    return (video, int(number)) if video and _NUMBER.fullmatch(number) else None
-
-
-def _labelled(path: Path, lines: list[tuple[str, str]], separator: str) -> list[_Line]:
-    labelled = []
-    for place, line in lines:
-        parts = _split(line, separator)
-        if parts is None:
-            raise ValueError(f"{place}: expected '<video>{separator}<class number>', found {shown(line)}")
-        labelled.append(_Line(place, *parts))
-    if all(_split(line.video, separator) for line in labelled):
-        raise ValueError(
-            f"{path} lists folders of frames (lines <folder> <number of frames> <class number>): only video files are "
-            "read, listed in two columns"
-        )
-    return labelled
-
-
-def _numbered(lines: list[_Line], class_names: list[str]) -> RecognitionRecords:
+def _numbered(lines: list[LabelledVideo], class_names: list[str]) -> RecognitionRecords:
     for line in lines:
         if line.label >= len(class_names):
             raise ValueError(
@@ -161,19 +131,20 @@ def _numbered(lines: list[_Line], class_names: list[str]) -> RecognitionRecords:
     return RecognitionRecords([line.video for line in lines], [line.label for line in lines], class_names)
 
 
-def _by_folder(lines: list[tuple[str, str]], class_index: Path) -> RecognitionRecords:
+def _by_folder(names: list[Line], class_index: Path) -> RecognitionRecords:
     class_names = read_class_index(class_index)
     label_of = _labels_by_name(class_names)
-    labels = []
-    for place, video in lines:
-        label = label_of.get(PurePosixPath(video).parent.name.lower())
-        if label is None or strip_suffix(video) == video:
+    records = RecognitionRecords([], [], class_names)
+    for place, video in names:
+        label = label_of.get(PureWindowsPath(video).parent.name.lower())
+        if label is None or separator_of(video) is not None:
             raise ValueError(f"{place}: expected '<class>/<video>' with a class of {class_index}, found {shown(video)}")
-        labels.append(label)
-    return RecognitionRecords([video for _, video in lines], labels, class_names)
+        records.videos.append(video)
+        records.labels.append(label)
+    return records
 
 
-def _refuse_shifted(path: Path, lines: list[_Line]) -> None:
+def _refuse_shifted(path: Path, lines: list[LabelledVideo]) -> None:
     """Numbers from 1 read as numbers from 0 would give an accuracy near zero and no error."""
     if min(line.label for line in lines) == 1:
         raise ValueError(
@@ -182,7 +153,7 @@ def _refuse_shifted(path: Path, lines: list[_Line]) -> None:
         )
 
 
-def _checked_by_folder(path: Path, lines: list[_Line], class_index: Path) -> tuple[int, RecognitionRecords]:
+def _checked_by_folder(path: Path, lines: list[LabelledVideo], class_index: Path) -> tuple[int, RecognitionRecords]:
     """The number from which the list counts, and its records; every label must fit the class that the path tells."""
     class_names = read_class_index(class_index)
     label_of = _labels_by_name(class_names)
@@ -207,7 +178,7 @@ def _labels_by_name(class_names: Iterable[str]) -> dict[str, int]:
 
 def _label_by_path(video: str, label_of: dict[str, int]) -> int | None:
     """The class that the folder of a video names, or else its own name; None if neither does."""
-    path = PurePosixPath(video)
+    path = PureWindowsPath(video)  # parts a path at both kinds of separators
     named = _UCF_NAME.fullmatch(strip_suffix(path.name))
     by_name = label_of.get(named[1].lower()) if named else None
     return label_of.get(path.parent.name.lower(), by_name)
@@ -238,7 +209,7 @@ def _read_json(path: Path, folders: Sequence[Path]) -> tuple[str, RecognitionRec
         if template not in label_of:
             raise ValueError(f"{place}: template {shown(template)} is no class of {labels_file}")
         records.labels.append(label_of[template])
-    return "SSv2 JSON", records
+    return described("SSv2 JSON", tolerated_paths(records.videos)), records
 
 
 def _text(place: str, record: Any, key: str) -> str:

@@ -21,8 +21,11 @@ def read_utf8(path: Path) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines ended as Unix or Windows does; ``str.splitlines`` would also cut a caption at rarer separators."""
-    return text.replace("\r\n", "\n").split("\n")
+    """Lines ended as Unix, Windows or the old Mac does; ``str.splitlines`` would also cut at rarer separators.
+
+    A carriage return alone ends a line only where nothing else does: among other ends it is a part of a caption.
+    """
+    return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
 
 
 def read_json(path: Path) -> Any:

@@ -172,3 +172,85 @@ def test_where_suffixes_are_copies_different_stems_stay_ambiguous(tmp_path):
 def test_a_file_that_lost_its_suffix_is_found_in_a_folder_below(tmp_path):
     put(tmp_path, "deep/a.")
     assert found(tmp_path, "a.") == "deep/a."
+
+
+@pytest.mark.parametrize("prefix", ["/home/them/data/UCF-101/", "D:\\data\\UCF-101\\", "\\\\server\\share\\", "d:/x/"])
+@pytest.mark.parametrize(
+    ("on_disk", "asked", "expected"),
+    [
+        (["B/v.avi", "C/v.avi"], "B/v.avi", "B/v.avi"),
+        (["UCF-101/B/v.avi", "other/v.avi"], "B/v.avi", "UCF-101/B/v.avi"),
+        (["v.avi", "old/B/v.avi"], "B/v.avi", "old/B/v.avi"),
+        (["B/v.avi", "old/B/v.avi"], "B/v.avi", "B/v.avi"),
+        (["B/v.mp4", "C/v.avi"], "B/v.avi", "B/v.mp4"),
+        (["B/v.mp4", "B/v.avi"], "B/v.avi", "B/v.avi"),
+        (["B/V.avi", "B/v.avi"], "B/v.avi", "B/v.avi"),
+        (["handstand/V.AVI"], "HandStand/v.avi", "handstand/V.AVI"),
+        (["flat.webm"], "B/flat", "flat.webm"),
+    ],
+)
+def test_a_path_of_another_machine_is_found_by_its_longest_end(tmp_path, prefix, on_disk, asked, expected):
+    put(tmp_path, *on_disk, "unrelated.mp4")
+    asked = prefix + (asked.replace("/", "\\") if "\\" in prefix else asked)
+    assert VideoFiles(tmp_path).is_foreign(asked)
+    assert found(tmp_path, asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "asked"),
+    [
+        (["one/B/v.avi", "two/B/v.avi"], "/home/them/B/v.avi"),
+        (["one/v.avi", "two/v.avi"], r"D:\data\B\v.avi"),
+        (["B/v.mkv", "B/v.webm"], "/home/them/B/v.avi"),
+    ],
+)
+def test_an_ambiguous_path_of_another_machine_lists_its_candidates(tmp_path, on_disk, asked):
+    put(tmp_path, *on_disk)
+    with pytest.raises(ValueError, match="could be any of 2 files") as caught:
+        VideoFiles(tmp_path).find(asked)
+    assert all(name in str(caught.value) for name in on_disk)
+
+
+def test_a_path_of_another_machine_that_matches_nothing_is_missing(tmp_path):
+    put(tmp_path, "B/v.avi")
+    assert [VideoFiles(tmp_path).find(name) for name in ("/home/them/B/w.avi", r"D:\B\w.avi")] == [None, None]
+
+
+def test_a_path_of_another_machine_knows_aliases_copies_and_linked_folders(tmp_path):
+    put(tmp_path, "7.mp4", "7.avi", "store/B/v.avi")
+    aliases = {"video7": ["7"]}
+    options = {"aliases": lambda stem: aliases.get(stem, ()), "suffixes_are_copies": True}
+    assert found(tmp_path, r"D:\all\video7.mp4", **options) == "7.mp4"
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "B").symlink_to(tmp_path / "store" / "B")
+    assert VideoFiles(tmp_path / "videos", tmp_path).find("/home/them/B/v.avi") == tmp_path / "videos" / "B" / "v.avi"
+    with pytest.raises(ValueError, match="is a link that leads outside the data root"):
+        VideoFiles(tmp_path / "videos").find("/home/them/B/v.avi")
+
+
+@pytest.mark.parametrize(
+    "name", ["/home/them/../B/v.avi", r"D:\data\..\B\v.avi", r"..\B\v.avi", r"x\..\..\secret.mp4", "D:\\", r"\..\v.avi"]
+)
+def test_what_climbs_is_refused_whatever_its_separators(tmp_path, name):
+    put(tmp_path, "secret.mp4", "root/B/v.avi")
+    with pytest.raises(ValueError, match="outside the data root") as caught:
+        VideoFiles(tmp_path / "root").find(name)
+    assert repr(name) in str(caught.value)
+
+
+def test_a_file_of_this_machine_outside_the_root_is_refused_though_its_end_is_inside(tmp_path):
+    put(tmp_path, "elsewhere/B/v.avi", "root/B/v.avi")
+    with pytest.raises(ValueError, match="outside the data root"):
+        VideoFiles(tmp_path / "root").find(str(tmp_path / "elsewhere" / "B" / "v.avi"))
+
+
+@pytest.mark.parametrize("asked", [r"sub\a.mp4", r"sub\a.webm", r"other\folder\a.mp4", r"sub\a"])
+def test_windows_separators_are_separators(tmp_path, asked):
+    put(tmp_path, "sub/a.mp4")
+    assert found(tmp_path, asked) == "sub/a.mp4"
+
+
+@pytest.mark.parametrize("asked", ["odd\\a.mp4", "odd\\a.avi"])
+def test_a_file_whose_name_holds_a_backslash_is_found_by_it(tmp_path, asked):
+    put(tmp_path, "sub/odd\\a.mp4", "odd/b.mp4", "a.mp4")
+    assert found(tmp_path, asked) == "sub/odd\\a.mp4"

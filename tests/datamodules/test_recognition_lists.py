@@ -127,7 +127,7 @@ def test_an_empty_list_is_refused(write, content):
         read(write(content))
 
 
-@pytest.mark.parametrize("line", ["a.avi label", "a.avi -1", "a.avi", "path label", '{"a": 1}', " 3"])
+@pytest.mark.parametrize("line", ["a.avi label", "a.avi", "path label", '{"a": 1}', " 3"])
 def test_an_unknown_format_is_refused_with_the_accepted_ones(write, line):
     with pytest.raises(ValueError, match=r"in no known format: found .*; accepted are UCF101 test list"):
         read(write(line))

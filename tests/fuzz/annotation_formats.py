@@ -196,6 +196,29 @@ FORMATS = {
     "list": Format(
         {"a.csv": _lines("a.mp4,0", "b c.mp4,2", "d.mp4,1")}, lambda folder: read_recognition_list(folder / "a.csv")
     ),
+    **{
+        f"list, {form}": Format({"a.csv": content}, lambda folder: read_recognition_list(folder / "a.csv"))
+        for form, content in {
+            "quoted": _lines('"a, b.mp4",0', '"a ""c"".mp4",2', "d.mp4,1"),
+            "quoted, parted by spaces": _lines("filename label", '"a b.mp4" 0', '"c 1.mp4" 2'),
+            "header": _lines("path;label", "a.mp4;0", "b c.mp4;2"),
+            "pandas": _lines(",path,label", '0,"a, b.mp4",0', "4,b.mp4,2", "7,d.mp4,1"),
+            "old Mac": b"a.mp4\t0\rb.mp4\t2\r",
+            "of Windows": _lines("D:\\data\\one\\a.mp4 0", "two\\b.mp4 2", "\\\\host\\c.mp4 1"),
+            "of another machine": _lines("/home/them/data/one/a.mp4 0", "/home/them/a.mp4 2"),
+        }.items()
+    },
+    "ucf test without suffixes": Format(
+        {
+            "a.txt": _lines(*(video.removesuffix(".avi").replace("/", "\\") for video in _UCF)),
+            "classInd.txt": _CLASS_INDEX.replace(b" ", b"\t"),
+        },
+        lambda folder: read_recognition_list(folder / "a.txt"),
+    ),
+    "class index with commas": Format(
+        {"classInd.txt": _lines('1,"Typing, fast"', "2, YoYo", "3,Biking")},
+        lambda folder: read_class_index(folder / "classInd.txt"),
+    ),
     "ssv2": Format(
         {"a.json": _SSV2, "labels.json": _TEMPLATES}, lambda folder: read_recognition_list(folder / "a.json")
     ),
