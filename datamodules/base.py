@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler
 
 from .clip_cache import KeptClips
-from .datasets import ClipDataset, RandomClipDataset, collate_clips, training_loader
+from .datasets import ClipDataset, RandomClipDataset, collate_clips
 from .files import VideoFiles
 from .guarded_loader import GuardedLoader
 from .question_records import QuestionRecords
@@ -73,8 +73,8 @@ class VideoDataModule(LightningDataModule):
         train_annotation: Annotation for training, as annotation.
         crop_scale: Smallest and largest share of the frame area that a random crop keeps in training.
         cache_training_clips: Decode each training video once and keep the frames of several clips in a temporary file.
-        decode_timeout: Seconds that a video may take to decode; one that takes longer twice counts as broken. 0 waits
-            for ever.
+        decode_timeout: Seconds that a video may take to decode, in training as in evaluation; one that takes longer
+            twice counts as broken. 0 waits for ever.
         kept_clips_gb: Where several methods are compared, disk space for decoded clips, so that only the first method
             decodes them; what does not fit is decoded for each. 0 keeps none.
         decoder: Which library decodes: auto (pyav) gives the right frames of every file, decord those that the
@@ -146,6 +146,7 @@ class VideoDataModule(LightningDataModule):
         self._galleries: list[list[str]] = []  # names of the videos that each loader of videos brings
         self._paths: list[list[Path]] = []  # their files
         self._files: VideoFiles | None = None
+        self._training_loader: GuardedLoader | None = None
         self._broken: dict[tuple[int, int], str] = {}  # (loader, position) -> name
         self._known_broken: dict[Path, str] = {}  # of all passes: a decode that fails once is not tried again
 
@@ -176,10 +177,31 @@ class VideoDataModule(LightningDataModule):
             if self.strict:
                 raise BrokenVideoError(reason)
             if self.trainer is not None and self.trainer.training:
-                logger.warning("left out of training: %s", reason)
+                self.leave_out({position: reason})
             else:
                 self.count_broken(dataloader_idx, position, reason)
         return batch
+
+    @property
+    def left_out(self) -> Mapping[int, str]:
+        """Position and reason of each broken training video that was met; later epochs do not try it again."""
+        return {} if self._training_loader is None else self._training_loader.broken
+
+    def leave_out(self, videos: Mapping[int, str]) -> None:
+        """Leave training videos out of the epochs to come, and say so.
+
+        Args:
+            videos: From the position of each to one sentence that names the file.
+        """
+        for reason in videos.values():
+            logger.warning("left out of training: %s", reason)
+        if self._training_loader is not None:
+            self._training_loader.broken.update(videos)
+
+    def teardown(self, stage: str) -> None:
+        """End the workers of a training, which outlive its epochs."""
+        if self._training_loader is not None:
+            self._training_loader.stop()
 
     def count_broken(self, loader: int, position: int, reason: str) -> None:
         """Count a video as left out; one that was counted before is not counted again.
@@ -309,19 +331,23 @@ class VideoDataModule(LightningDataModule):
 
     def _train_loader(
         self, dataset: RandomClipDataset, collate: Callable[..., dict[str, Any]] = collate_clips
-    ) -> DataLoader:
+    ) -> GuardedLoader:
+        """A loader of full batches, shuffled; its workers live until :meth:`teardown`."""
         rank, world_size = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
         order = EpochOrder(
             len(dataset), batch_size=self.batch_size, seed=self.training_seed, rank=rank, world_size=world_size
         )
-        return training_loader(
+        batches = BatchSampler(order, self.batch_size, drop_last=True)  # type: ignore[arg-type]  # it takes any element
+        self._training_loader = GuardedLoader(
             dataset,
-            order,
-            batch_size=self.batch_size,
+            batches,
             num_workers=min(self.num_workers, len(dataset)),
+            collate_fn=partial(collate, clip_shape=self._clip_shape),
             timeout=self.decode_timeout,
-            collate=partial(collate, clip_shape=self._clip_shape),
+            pin_memory=torch.cuda.is_available(),
+            keep_workers=True,
         )
+        return self._training_loader
 
     def _clip_loader(
         self,

@@ -1,6 +1,6 @@
 """Map-style datasets of clips and texts, and how their items become batches."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from .clip_cache import ClipCache
 from .records import RetrievalRecords
@@ -17,7 +17,6 @@ from .sampling import middle_frames
 from .shares import batch_facts
 from .text import pre_text
 from .training_frames import RandomFrames, SegmentFrames
-from .training_order import DrawnDataset, EpochOrder
 from .transforms import random_mirror, random_resized_crop, resize_frames
 from .video import BrokenVideoError, Decoder, FrameSampler, read_clip
 
@@ -94,10 +93,10 @@ class ClipDataset(Dataset):
         return read_clip(self.paths[index], sample, self.max_seconds, self.decoder)
 
 
-class RandomClipDataset(DrawnDataset, ClipDataset):
+class RandomClipDataset(ClipDataset):
     """Videos as clips for training: frames and crop are chosen anew each time with torch's own generator.
 
-    A loader with an :class:`~datamodules.training_order.EpochOrder` seeds it for each of them.
+    A loader of an :class:`~datamodules.training_order.EpochOrder` seeds it for each of them.
 
     Args:
         paths: File of each video.
@@ -230,48 +229,3 @@ def collate_texts(items: Sequence[tuple[int, str, list[int]]]) -> dict[str, Any]
         "videos": [videos for _, _, videos in items],
         **batch_facts(items),
     }
-
-
-class TrainingLoader(DataLoader):
-    """A loader that says what to do when a worker does not answer in time."""
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # the base class promises a private type
-        batches = super().__iter__()
-        while True:
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            except RuntimeError as error:
-                if "timed out" not in str(error):
-                    raise
-                raise TimeoutError(
-                    f"no batch of {self.batch_size} videos was decoded in {self.timeout:g} seconds: the decoder hangs "
-                    "on one of them, or decode_timeout is too short for this disk"
-                ) from error
-            yield batch
-
-
-def training_loader(
-    dataset: RandomClipDataset,
-    order: EpochOrder,
-    *,
-    batch_size: int,
-    num_workers: int,
-    timeout: float,
-    collate: Callable[..., dict[str, Any]],
-) -> DataLoader:
-    """A loader of full batches in this order, pinned where there is a GPU, its workers kept alive between epochs."""
-    workers: dict[str, Any] = (
-        {"persistent_workers": True, "prefetch_factor": 2, "timeout": timeout} if num_workers else {}
-    )
-    return TrainingLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=order,
-        drop_last=True,
-        num_workers=num_workers,
-        collate_fn=collate,
-        pin_memory=torch.cuda.is_available(),
-        **workers,
-    )

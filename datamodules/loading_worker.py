@@ -2,8 +2,8 @@
 
 Each worker has a pipe of its own::
 
-    main  --(positions, broken)--->  worker     a batch to load; None is the end
-    main  <--("at", position)------  worker     before each video: a dead worker's last word names the culprit
+    main  --(draws, broken)------->  worker     a batch to load; None is the end
+    main  <--("at", video)---------  worker     before each video: a dead worker's last word names the culprit
     main  <--("loaded", None)------  worker     what fails from here on is no video's fault
     main  <--("batch", batch)------  worker     or ("error", exception)
 
@@ -25,6 +25,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import multiprocessing
+
+from .training_order import Draw, seeded
 
 Collate = Callable[[list[Any]], Any]
 
@@ -50,7 +52,7 @@ class LoadingWorker:
 
     Attributes:
         jobs: Numbers of the batches it was given and has not delivered, in order.
-        position: The video it began last, None before the first of a batch.
+        video: Position of the one it began last, None before the first of a batch.
     """
 
     def __init__(self, dataset: GuardedDataset, collate: Collate, timeout: float, seed: int):
@@ -61,13 +63,13 @@ class LoadingWorker:
         self.process.start()
         other_end.close()  # the worker's death is the end of the pipe only if nobody else holds it
         self.jobs: deque[int] = deque()
-        self.position: int | None = None
+        self.video: int | None = None
 
-    def give(self, number: int, positions: list[int], broken: dict[int, str]) -> None:
+    def give(self, number: int, draws: Sequence[Draw], broken: Mapping[int, str]) -> None:
         """Have a batch loaded."""
         self.jobs.append(number)
         with suppress(OSError):  # it is dead, which the next reading will tell
-            self.connection.send((positions, broken))
+            self.connection.send((draws, broken))
 
     def dismiss(self) -> None:
         """End it: by a word if it is idle, else by force, since it shares nothing that this could harm."""
@@ -85,8 +87,8 @@ def _work(
     _settle(seed)
 
     @contextmanager
-    def watched(position: int) -> Iterator[None]:
-        connection.send(("at", position))
+    def watched(video: int) -> Iterator[None]:
+        connection.send(("at", video))
         signal.setitimer(signal.ITIMER_REAL, timeout)  # 0 sets none
         try:
             yield
@@ -95,9 +97,9 @@ def _work(
 
     with suppress(EOFError, OSError):  # the main process is gone
         while (job := connection.recv()) is not None:
-            positions, broken = job
+            draws, broken = job
             try:
-                message = "batch", load_batch(dataset, collate, positions, broken, watched)
+                message = "batch", load_batch(dataset, collate, draws, broken, watched)
             except Exception as error:
                 message = "error", _sendable(error)
             connection.send(("loaded", None))
@@ -127,16 +129,16 @@ def _settle(seed: int) -> None:
 def load_batch(
     dataset: GuardedDataset,
     collate: Collate,
-    positions: Sequence[int],
+    draws: Sequence[Draw],
     broken: Mapping[int, str],
     watched: Callable[[int], AbstractContextManager],
 ) -> Any:
     """A batch of a dataset, ``watched`` while each video that is not known to be broken is loaded."""
     dataset.broken = broken
     items = []
-    for position in positions:
-        with nullcontext() if position in broken else watched(position):
-            items.append(dataset[position])
+    for draw in draws:
+        with nullcontext() if draw.video in broken else watched(draw.video), seeded(draw.seed):
+            items.append(dataset[draw.video])
     return collate(items)
 
 

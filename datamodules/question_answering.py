@@ -4,8 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any, ClassVar
 
-from torch.utils.data import DataLoader
-
 from .base import VideoDataModule, check_positive
 from .guarded_loader import GuardedLoader
 from .question_datasets import QuestionDataset, TrainingQuestionDataset, collate_questions
@@ -85,7 +83,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
         elif stage == "validate" or self.val_annotation:
             self._set_up_questions(self._given("val_annotation"))
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> GuardedLoader:
         """Batches of random clips with some questions each, shuffled."""
         if self._train_set is None:
             raise RuntimeError('setup("fit") has not run')

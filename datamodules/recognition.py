@@ -5,8 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from torch.utils.data import DataLoader
-
 from .base import VideoDataModule, check_positive
 from .guarded_loader import GuardedLoader
 from .recognition_lists import read_recognition_list
@@ -49,7 +47,7 @@ class LabelledDataModule(VideoDataModule):
         """Clips that a whole test brings to the model."""
         return self.coverage.evaluated * self.num_views
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> GuardedLoader:
         """Batches of random clips with the class of each, shuffled."""
         if self._train_set is None:
             raise RuntimeError('setup("fit") has not run')

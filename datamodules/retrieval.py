@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from .annotations import read_annotation
 from .base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive
 from .datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
+from .guarded_loader import GuardedLoader
 from .records import RetrievalRecords
 from .text import pre_text
 
@@ -77,7 +78,7 @@ class RetrievalDataModule(VideoDataModule):
         elif stage == "validate" or self.val_annotation:
             self._set_up_gallery(self._given("val_annotation"), split="val")
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> GuardedLoader:
         """Batches of clips, one caption each and the identity of their videos, shuffled."""
         if self._train_set is None:
             raise RuntimeError('setup("fit") has not run')

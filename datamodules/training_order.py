@@ -4,12 +4,13 @@ So nothing of it depends on the number of worker processes, on which process a v
 training was interrupted and resumed before this epoch.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DistributedSampler
+from torch.utils.data import Sampler
 
 
 class TooFewVideosError(ValueError):
@@ -17,23 +18,23 @@ class TooFewVideosError(ValueError):
 
 
 class Draw(NamedTuple):
-    """One video in one epoch.
+    """One video, as a loader asks for it.
 
     Attributes:
         video: Position in the data set.
-        seed: Of its random choices.
+        seed: Of its random choices; None leaves torch's generator as it is.
     """
 
     video: int
-    seed: int
+    seed: int | None = None
 
 
-class EpochOrder(DistributedSampler):
+class EpochOrder(Sampler[Draw]):
     """Draws of all videos in an order that changes from epoch to epoch, dealt out to the processes in turn.
 
     No video comes twice in an epoch. The first ``batch_size`` draws of all processes are together the first
-    ``world_size * batch_size`` of one process alone, and so on. Lightning says which epoch it is (and would replace
-    any other sampler than a ``DistributedSampler``); without it each pass is the next epoch.
+    ``world_size * batch_size`` of one process alone, and so on. Lightning says which epoch it is; without it each pass
+    is the next epoch.
 
     Args:
         num_videos: Videos in the data set.
@@ -50,35 +51,38 @@ class EpochOrder(DistributedSampler):
         if num_videos < world_size * batch_size:
             processes = f" in each of {world_size} processes" if world_size > 1 else ""
             raise TooFewVideosError(f"batch_size={batch_size}{processes} exceeds the {num_videos} videos to train on")
-        super().__init__(range(num_videos), world_size, rank, seed=seed, drop_last=True)  # type: ignore[arg-type]
-        self._num_videos = num_videos
+        self._num_videos, self._rank, self._world_size = num_videos, rank, world_size
+        self._seed, self._epoch = seed, 0
 
-    def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]  # the base class promises positions
-        epoch, self.epoch = self.epoch, self.epoch + 1
-        order = np.random.default_rng([self.seed, epoch]).permutation(self._num_videos)
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next pass is, from 0."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
         # Equally many for each process: with a batch more, one would wait for the others for ever.
-        own = order[self.rank :: self.num_replicas][: self.num_samples].tolist()
-        return (Draw(index, _seed_of(self.seed, epoch, index)) for index in own)
+        return self._num_videos // self._world_size
+
+    def __iter__(self) -> Iterator[Draw]:
+        epoch, self._epoch = self._epoch, self._epoch + 1
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._num_videos)
+        own = order[self._rank :: self._world_size][: len(self)].tolist()
+        return (Draw(index, _seed_of(self._seed, epoch, index)) for index in own)
 
 
-class DrawnDataset:
-    """Mixin for a data set whose items use torch's own generator: it is seeded for each of them.
-
-    A loader asks for :class:`Draw` objects; ``dataset[index]`` is random as ever.
-    """
-
-    def __getitems__(self, draws: Sequence[Draw]) -> list[Any]:
-        return [self._item_of(draw) for draw in draws]
-
-    def _item_of(self, draw: Draw) -> Any:
-        # Not `torch.manual_seed`, which would seed the GPUs too.
-        generator = torch.default_generator
-        before = generator.get_state()
-        generator.manual_seed(draw.seed)
-        try:
-            return self[draw.video]  # type: ignore[index]  # of the class that this is mixed into
-        finally:
-            generator.set_state(before)
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Seed torch's own generator and put it back to where it was afterwards; None does neither."""
+    if seed is None:
+        yield
+        return
+    # Not `torch.manual_seed`, which would seed the GPUs too.
+    generator = torch.default_generator
+    before = generator.get_state()
+    generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        generator.set_state(before)
 
 
 def _seed_of(*numbers: int) -> int:

@@ -12,6 +12,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.helpers import forked, tiny_classes, tiny_run, tiny_vqa
+from tests.helpers.accidents import HANGS, KILLS, attempts
 from vidtldr.cli.entry import run
 from vidtldr.models.checkpoint import read_state_dict
 
@@ -229,6 +230,38 @@ def test_a_batch_of_broken_videos_keeps_no_process_waiting(recognition, tmp_path
     assert all(value.isfinite().all() for value in read_state_dict(tmp_path / "weights.safetensors").values())
     skipped = [row for row in entries(tmp_path, 0) if not row["videos"]]  # the first process tells
     assert said.count("a training batch is skipped: too few of its videos could be read") == len(skipped)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_videos_that_kill_or_stop_their_worker_are_named_and_the_others_trained_on(
+    processes, recognition, plain, tmp_path
+):
+    root = tiny_classes.write_ucf101(tmp_path / "ucf101")
+    config, *options = recognition
+    arguments = [
+        *[config, "--data=tests.helpers.accidents.UCF101WithAccidents", *options, f"--data.root={root}"],
+        *[f"--data.batch_size={4 // processes}", "--data.decode_timeout=3", f"--trainer.devices={processes}"],
+        *[callbacks(tmp_path), f"--output={tmp_path}"],
+    ]
+    ended = forked.train(arguments, tmp_path / "said", processes)
+    assert [process.returncode for process in ended] == [0] * processes, ended
+
+    steps = list(zip(plain[1], *(entries(tmp_path, rank) for rank in range(processes)), strict=True))
+    for healthy, *rows in steps:
+        expected = dict(zip(healthy["videos"], healthy["clips"], strict=True))
+        trained_on = [pair for row in rows for pair in zip(row["videos"], row["clips"], strict=True)]
+        assert sorted(trained_on) == sorted((video, expected[video]) for video in {*expected} - {KILLS, HANGS})
+        assert all(math.isfinite(row["loss"]) for row in rows)
+    for epoch in (0, 1):
+        assert {KILLS, HANGS} <= {video for row, *_ in steps if row["epoch"] == epoch for video in row["videos"]}
+
+    typing = root.resolve() / "UCF-101" / "Typing"
+    for video, reason in (
+        (typing / "v_Typing_g01_c01.avi", "the decoder crashed (Killed, perhaps for lack of memory)"),
+        (typing / "v_Typing_g01_c03.avi", "decoding did not end within 3 s"),
+    ):
+        assert ended[0].stderr.count(f"left out of training: {video}: {reason}\n") == 1
+        assert attempts(video).read_text() == "xx", "the second epoch does not try again"
 
 
 @pytest.mark.parametrize("task", ["retrieval", "question_answering", "base_to_novel"])

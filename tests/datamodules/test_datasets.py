@@ -1,23 +1,9 @@
-import time
-from functools import partial
-from pathlib import Path
-
-import pytest
 import torch
 
-from datamodules.datasets import ClipDataset, Item, TextDataset, collate_clips, collate_texts, training_loader
+from datamodules.datasets import Item, TextDataset, collate_clips, collate_texts
 from datamodules.records import RetrievalRecords
-from datamodules.training_order import DrawnDataset, EpochOrder
 
 SHAPE = (4, 3, 8, 8)
-
-
-class SlowDataset(DrawnDataset, ClipDataset):
-    """Stands for a decoder that hangs."""
-
-    def __getitem__(self, index):
-        time.sleep(3 if index == 2 else 0)
-        return Item(index, torch.zeros(SHAPE, dtype=torch.uint8))
 
 
 def test_a_batch_holds_the_readable_clips_and_names_the_broken():
@@ -43,12 +29,3 @@ def test_texts_are_cleaned_and_keep_their_positions():
     assert batch["texts"] == ["a cat", "up", "a cat"]
     assert batch["index"].tolist() == [0, 1, 2]
     assert batch["videos"] == [[0], [0], [1]]
-
-
-def test_a_decoder_that_hangs_ends_a_training_with_the_name_of_the_option():
-    dataset = SlowDataset([Path("a")] * 4, num_frames=4, image_size=8)
-    collate = partial(collate_clips, clip_shape=SHAPE)
-    order = EpochOrder(len(dataset), batch_size=1, seed=0)
-    loader = training_loader(dataset, order, batch_size=1, num_workers=1, timeout=1, collate=collate)
-    with pytest.raises(TimeoutError, match=r"no batch of 1 videos was decoded in 1 seconds.*decode_timeout"):
-        list(loader)

@@ -17,6 +17,7 @@ from torch import multiprocessing
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 from datamodules.guarded_loader import GuardedLoader
+from datamodules.training_order import Draw
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 
@@ -241,6 +242,89 @@ def test_iteration_may_be_left_and_begun_again(tmp_path):
         gc.collect()
         assert multiprocessing.active_children() == []
         assert time.monotonic() - started < 5, "a hanging worker is not waited for"
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_draws_seed_their_items_alone_and_failures_count_by_video(tmp_path, num_workers):
+    expected = []
+    for video, seed in [(3, 7), (3, 8), (5, 7)]:
+        value = torch.randint(1000, (), generator=torch.Generator().manual_seed(seed))
+        expected.append([video, int(value)])
+    batches = [[Draw(3, 7)], [Draw(3, 8), Draw(4, 1)], [Draw(4, 2)], [Draw(5, 7)]]
+    dataset = Numbers({4: crash}, tmp_path)
+    loader = guarded(dataset, batches, num_workers=num_workers, broken={} if num_workers else {4: "known"})
+    loaded = [batch["values"].tolist() for batch in loader]
+    assert [*loaded[0], *loaded[1], *loaded[3]] == expected
+    assert list(loader.broken) == [4]
+    assert dataset.attempts(4) == (2 if num_workers else 0)
+
+
+class Processes(Numbers):
+    """Item ``n`` is ``n`` and the process that loads it."""
+
+    def __getitem__(self, position):
+        item = super().__getitem__(position)
+        return item if position in self.broken else (position, torch.tensor([position, os.getpid()]))
+
+
+def workers_of(batches):
+    return {int(worker) for batch in batches for _, worker in batch["values"]}
+
+
+def test_kept_workers_load_the_next_iteration_until_they_are_stopped():
+    loader = guarded(Processes(), keep_workers=True)
+    first = workers_of(loader)
+    unexhausted = iter(loader)  # as Lightning does, which counts batches
+    second = workers_of(next(unexhausted) for _ in BATCHES)
+    unexhausted = iter(loader)
+    assert first == second == workers_of(unexhausted)
+    assert len(first) == 2
+    loader.stop()
+    assert multiprocessing.active_children() == []
+    assert not first & workers_of(loader)
+    loader.stop()
+
+
+def test_an_iteration_that_is_left_early_leaves_no_workers():
+    loader = guarded(Processes(), [[n % 10] for n in range(20)], keep_workers=True)
+    for _ in loader:
+        break
+    gc.collect()
+    assert multiprocessing.active_children() == []
+
+
+def test_workers_end_with_a_loader_that_is_dropped():
+    loader = guarded(Processes(), keep_workers=True)
+    list(loader)
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    del loader
+    for worker in workers:
+        worker.join(20)
+        assert worker.exitcode == 0
+
+
+def test_kept_workers_are_replaced_and_a_broken_video_is_remembered(tmp_path):
+    dataset = Processes({4: hang, 9: crash}, tmp_path)
+    loader = guarded(dataset, keep_workers=True)
+    for _ in range(3):
+        batches = list(loader)
+        assert positions_of(batches[:4]) == [[0, 1, 2], [3], [5], [6, 7, 8]]
+        assert broken_in(batches) == loader.broken
+        assert loader.broken.keys() == {4, 9}
+    assert dataset.attempts(4) == dataset.attempts(9) == 2
+    loader.stop()
+
+
+def test_failures_of_different_iterations_do_not_add_up(tmp_path):
+    def every_other_time():
+        if len((tmp_path / "4").read_text()) % 2:
+            crash()
+
+    loader = guarded(Numbers({4: every_other_time}, tmp_path), keep_workers=True)
+    assert positions_of(loader) == positions_of(loader) == BATCHES
+    assert loader.broken == {}
+    loader.stop()
 
 
 def test_tensors_are_pinned_wherever_they_stand(monkeypatch):

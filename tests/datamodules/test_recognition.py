@@ -6,8 +6,9 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from torch import multiprocessing
 
-from datamodules import UCF101, SSv2, UCF101BaseToNovel, view_datasets
+from datamodules import UCF101, SSv2, UCF101BaseToNovel, datasets, view_datasets
 from datamodules.base import Coverage, VideoDataModule
 from datamodules.recognition import LabelledDataModule, RecognitionDataModule
 from datamodules.sampling import dense_views, interleaved_views, segment_centres
@@ -288,6 +289,37 @@ def test_broken_videos_are_left_out_of_training_batches(root, caplog):
     assert [len(batch["label"]) for batch in recorder.training_batches] == [4, 4]
     assert "left out of training" in caplog.text
     assert datamodule.coverage.broken == ["one.mp4"]  # seen by the validation
+
+
+def test_a_broken_training_video_is_tried_in_one_epoch_only(root, monkeypatch):
+    break_video(root, "one.mp4")
+    opened = []
+
+    def read_clip(path, *options):
+        opened.append(path.name)
+        return read(path, *options)
+
+    read = datasets.read_clip
+    monkeypatch.setattr(datasets, "read_clip", read_clip)
+    datamodule = make(root, train_annotation="list.txt", batch_size=5)
+    batches = run(datamodule, "fit").training_batches
+    assert [len(batch["broken"]) for batch in batches] == [1, 1]
+    assert (opened.count("one.mp4"), opened.count("five.mp4")) == (1, 2)
+    assert datamodule.left_out.keys() == {NAMES.index("one.mp4")}
+
+
+def test_a_training_keeps_its_workers_and_ends_them(root):
+    before = multiprocessing.active_children()
+    seen = []
+
+    class Watch(L.Callback):
+        def on_train_epoch_end(self, *_):
+            seen.append({child.pid for child in multiprocessing.active_children() if child not in before})
+
+    run(make(root, train_annotation="list.txt", batch_size=2, num_workers=2), "fit", callbacks=[Watch()])
+    assert [len(workers) for workers in seen] == [2, 2]
+    assert seen[0] == seen[1]
+    assert set(multiprocessing.active_children()) <= set(before)
 
 
 def test_training_and_validation_need_their_annotations(root):

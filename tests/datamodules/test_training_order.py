@@ -1,23 +1,28 @@
 """Order and randomness of training, as functions of seed, epoch and video."""
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from itertools import chain
+from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler
 
-from datamodules.training_order import Draw, DrawnDataset, EpochOrder, TooFewVideosError
+from datamodules.guarded_loader import GuardedLoader
+from datamodules.loading_worker import load_batch
+from datamodules.training_order import Draw, EpochOrder, TooFewVideosError
 
 
-class Random(DrawnDataset, Dataset):
+class Random:
     """Items that are random numbers."""
 
-    def __init__(self, length: int) -> None:
-        self.length = length
+    broken: Mapping[int, str] = MappingProxyType({})
 
-    def __len__(self) -> int:
-        return self.length
+    def __init__(self, length: int) -> None:
+        self.paths = [Path(f"{index}.mp4") for index in range(length)]
 
     def __getitem__(self, index: int) -> tuple[int, float]:
         if index == 999:
@@ -28,8 +33,8 @@ class Random(DrawnDataset, Dataset):
 def batches(num_workers: int, *, epoch: int = 0, num_videos: int = 11, batch_size: int = 3, **options: int) -> list:
     order = EpochOrder(num_videos, batch_size=batch_size, **({"seed": 0} | options))
     order.set_epoch(epoch)
-    loader = DataLoader(Random(num_videos), batch_size, sampler=order, drop_last=True, num_workers=num_workers)
-    return [list(zip(*(column.tolist() for column in batch), strict=True)) for batch in loader]
+    sampler = BatchSampler(order, batch_size, drop_last=True)
+    return list(GuardedLoader(Random(num_videos), sampler, num_workers=num_workers, collate_fn=list, timeout=0))
 
 
 def videos(drawn: list) -> list[int]:
@@ -97,6 +102,10 @@ def test_passes_by_hand_are_epochs_one_after_the_other():
     assert len({tuple(drawn) for drawn in passes}) == 3
 
 
+def load(*draws: Draw) -> list[tuple[int, float]]:
+    return load_batch(Random(4), list, draws, {}, lambda video: nullcontext())
+
+
 def state() -> Tensor:
     return torch.get_rng_state()
 
@@ -104,8 +113,15 @@ def state() -> Tensor:
 def test_the_generator_of_the_process_is_left_as_it_was():
     torch.manual_seed(3)
     before = state()
-    Random(4).__getitems__([Draw(0, 7), Draw(1, 8)])
+    load(Draw(0, 7), Draw(1, 8))
     assert torch.equal(state(), before)
     with pytest.raises(IndexError):
-        Random(4).__getitems__([Draw(999, 7)])
+        load(Draw(999, 7))
     assert torch.equal(state(), before)
+
+
+def test_a_draw_without_a_seed_goes_on_with_the_generator_of_the_process():
+    torch.manual_seed(3)
+    expected = torch.rand(2).tolist()
+    torch.manual_seed(3)
+    assert [value for _, value in load(Draw(0), Draw(1))] == expected

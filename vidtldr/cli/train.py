@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser
 
 from callbacks import TrainingProgressCallback
+from callbacks.broken_videos import SharedBrokenVideosCallback
 from callbacks.exact_resume import ExactResumeCallback
 from datamodules.training_order import TooFewVideosError
 from datamodules.video import BrokenVideoError
@@ -109,6 +110,6 @@ class TrainCLI(ProjectCLI):
         best = ModelCheckpoint(self.checkpoints, "best", monitor=monitor, mode="max", enable_version_counter=False)
         # Apart from the best: Lightning's own `save_last` saves only when the best has changed.
         last = ModelCheckpoint(self.checkpoints, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
-        others = [LearningRateMonitor("step"), ExactResumeCallback(self.seed), last]
+        others = [LearningRateMonitor("step"), ExactResumeCallback(self.seed), SharedBrokenVideosCallback(), last]
         others += [] if bars else [TrainingProgressCallback()]
         return [best, *others] if validates else others
