@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from vidtldr.bench import measure
+from tests.helpers.video import encode_video, numbered_frames
+from vidtldr.bench import decoding, measure
 from vidtldr.bench.encoders import Workload, activation_peaks
 from vidtldr.bench.measure import interleaved
 from vidtldr.bench.rerank import Pairs, score_per_pair, score_shared
@@ -188,3 +189,20 @@ def test_a_config_that_cannot_be_timed_is_one_sentence(content, sentence, config
     config.write_text(yaml.safe_dump(content))
     assert run("vidtldr.bench.command", ["--config", str(config)]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_decoders_are_timed_for_the_frames_of_each_protocol(tmp_path, capsys):
+    encode_video(tmp_path / "clip.mp4", numbered_frames(40))
+    out = tmp_path / "decoding.json"
+    options = ["--videos", str(tmp_path), "--rounds", "2", "--decoders", "pyav", "--output", str(out)]
+    assert run("vidtldr.bench.decoding", options) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert list(rows) == list(decoding.PROTOCOLS)
+    assert all(len(row["pyav"]["seconds"]) == 2 for row in rows.values())
+    assert capsys.readouterr().out.count("| pyav |") == len(rows)
+
+
+def test_a_decoder_that_reads_no_video_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    assert run("vidtldr.bench.decoding", ["--videos", str(tmp_path), "--decoders", "pyav"]) == 2
+    assert "broken.mp4: cannot be read as a video" in capsys.readouterr().err

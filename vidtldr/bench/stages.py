@@ -13,17 +13,16 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 from torch.utils.data import DataLoader
 
 from datamodules.datasets import ClipDataset
-from datamodules.demo.output import write_frames
 from vidtldr.bench.encoders import Candidate, Loaded, Workload, model_section, model_settings
 from vidtldr.bench.measure import Run, Timing, interleaved
 from vidtldr.bench.options import DTYPES, add_common, device_of, facts, positive, print_facts, write_json
 from vidtldr.bench.rerank import Pairs, score_shared
+from vidtldr.bench.videos import videos_for
 from vidtldr.cli.entry import run as run_command
 from vidtldr.cli.entry import user_errors
 from vidtldr.cost.command import print_blocks
@@ -31,7 +30,6 @@ from vidtldr.errors import UserError
 from vidtldr.models.umt import UMT, umt_size
 from vidtldr.tables import Block
 
-_VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov")
 _TEXT_TOKENS = 12  # a caption of MSR-VTT
 
 
@@ -46,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
     workload = Workload(options.config, ("auto",), options.batch_size, str(device), DTYPES[options.precision])
     loaded = workload.load()
     with tempfile.TemporaryDirectory(prefix="vidtldr-") as folder, _progress() as progress:
-        videos = _videos(options.videos, Path(folder), options.num_videos)
+        videos = videos_for(options.videos, Path(folder), options.num_videos)
         runs = {"decode": _decode(options, videos)}
         runs |= {f"encode, {row.name}": loaded.run(row) for row in loaded.candidates}
         runs |= _reranking(options, loaded)
@@ -62,27 +60,6 @@ def main(argv: Sequence[str]) -> None:
 
 def _progress() -> Progress:
     return Progress(console=Console(stderr=True), transient=True)
-
-
-def _videos(given: Path | None, folder: Path, count: int) -> list[Path]:
-    """Videos of a folder, the first by name, or generated ones: ten seconds of a pattern that moves."""
-    if given is not None:
-        found = sorted(path for path in given.rglob("*") if path.suffix.lower() in _VIDEO_SUFFIXES)[:count]
-        if not found:
-            raise UserError(f"--videos {given}: there is no video in this folder")
-        return found
-    paths = [folder / f"{index}.mp4" for index in range(count)]
-    for index, path in enumerate(paths):
-        write_frames(path, _moving_pattern(index), fps=25)
-    return paths
-
-
-def _moving_pattern(seed: int, num_frames: int = 250, height: int = 240, width: int = 320) -> np.ndarray:
-    """A texture that slides by a pixel or two a frame, ``[t, h, w, 3]`` uint8."""
-    generator = np.random.default_rng(seed)
-    blocks = generator.integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
-    texture = blocks.repeat(8, axis=0).repeat(8, axis=1)
-    return np.stack([np.roll(texture, (frame, 2 * frame), axis=(0, 1)) for frame in range(num_frames)])
 
 
 def _decode(options: argparse.Namespace, videos: list[Path]) -> Run:
