@@ -141,6 +141,8 @@ def test_base_to_novel_averages_seeds_and_takes_the_harmonic_mean(base_to_novel,
         evaluate(base_to_novel, tmp_path / str(n), f"--model.checkpoint={file}", "--methods=base")
         for n, file in enumerate(files)
     ]
+    measured = [one["methods"]["base"]["speed"]["clips_measured"] for one in alone]
+    assert both["methods"]["base"]["speed"]["clips_measured"] == sum(measured) > max(measured)
     scores = both["methods"]["base"]["metrics"]
     for half in ("base", "novel"):
         assert scores[half] == pytest.approx(sum(one["methods"]["base"]["metrics"][half] for one in alone) / 2)
