@@ -20,6 +20,7 @@ from tests.helpers.tiny_classes import (
 )
 from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
 
+pytestmark = pytest.mark.slow
 COMMON = [
     "--data.num_workers=1",
     f"--model.num_frames={NUM_FRAMES}",

@@ -18,7 +18,7 @@ from tests.helpers.tiny_run import write_checkpoint
 from vidtldr.cli.entry import run as run_here
 from vidtldr.runs import Run, fingerprint
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 KILLS = 10
 
 

@@ -15,7 +15,7 @@ from tests.helpers import forked, tiny_classes, tiny_run, tiny_vqa
 from vidtldr.cli.entry import run
 from vidtldr.models.checkpoint import read_state_dict
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 ROOT = Path(__file__).parents[1]
 CONFIG = """
 model:
