@@ -1,5 +1,5 @@
 # make demo       evaluate the embedded demos, one a task: base, ToMe and vid-TLDR side by side
-# make test       run the quick tests, which take less than five minutes on two cores
+# make test       run the quick tests: meant to take less than five minutes on two cores
 # make test-all   run all tests, as continuous integration does
 # make lint       check style, format and types
 # make clean      remove the environment, the demos' data and the results
