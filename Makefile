@@ -1,11 +1,13 @@
-# make demo   evaluate the embedded demos, one a task: base, ToMe and vid-TLDR side by side
-# make test   run all tests
-# make lint   style and types
+# make demo       evaluate the embedded demos, one a task: base, ToMe and vid-TLDR side by side
+# make test       run the quick tests: meant to take less than five minutes on two cores
+# make test-all   run all tests, as continuous integration does
+# make lint       check style, format and types
+# make clean      remove the environment, the demos' data and the results
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-all lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python eval.py --config demo.yaml
@@ -14,7 +16,10 @@ demo: $(VENV)/.installed
 	$(BIN)/python eval.py --config demo_vqa.yaml
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --durations=20
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -18,18 +18,18 @@ _RESET_PEAK = "5"  # proc(5): sets the peak resident set size to the current one
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured over one evaluation.
+    """What was measured over one evaluation: one test, or one for each seed.
 
     Attributes:
         encoder_clips_per_second: Clips per second of the test step (normalise, encode, keep the tokens), the device
             synchronised; without decoding and transfer. None if nothing was measured.
         end_to_end_clips_per_second: Clips per second by the clock on the wall, decoding in the workers included.
-        clips_measured: Clips that both rates rest on; the first batch is a warm-up if there is more than one.
+        clips_measured: Clips that both rates rest on; the first batch of a test is a warm-up if there is more than one.
         peak_memory_bytes: See ``peak_memory_of``.
         peak_memory_of: What the peak is one of.
-        seconds: The whole evaluation: encoding, re-ranking, start of the workers.
+        seconds: All tests as a whole: encoding, re-ranking, start of the workers.
         input_seconds: How long of that the model waited for decoded clips.
-        kept_videos: Videos that had been decoded before, for another method.
+        kept_videos: Videos that had been decoded before, for another method or seed; the most of any test.
     """
 
     encoder_clips_per_second: float | None
@@ -57,23 +57,25 @@ class Speed:
 
 
 class SpeedCallback(Callback):
-    """Times the video batches of a test and watches peak memory; the result is :attr:`speed`."""
+    """Times the video batches of a test and watches peak memory; the result is :attr:`speed`.
+
+    One callback measures one method: the tests that it sees, one for each seed, are taken together.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.speed: Speed | None = None
-
-    @property
-    def num_clips(self) -> int:
-        """Clips that went through the test step."""
-        return sum(clips for clips, _, _ in self._clock.batches)
+        self._measured = _Measured()
+        self._seconds = self._input_seconds = 0.0
+        self._peak_memory_bytes = self._kept_videos = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start the clock before workers begin to decode."""
         self.speed = None
         self._clock = _ClipClock(start=time.perf_counter())
         self._memory = PeakMemory(trainer.strategy.root_device)
-        self._kept_videos = getattr(getattr(trainer, "datamodule", None), "num_kept_clips", 0)
+        kept_videos = getattr(getattr(trainer, "datamodule", None), "num_kept_clips", 0)
+        self._kept_videos = max(self._kept_videos, kept_videos)
 
     def on_test_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -98,17 +100,20 @@ class SpeedCallback(Callback):
             self._clock.add(len(batch["clips"]), self._step_start, time.perf_counter())
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the measurements together."""
+        """Take the measurements of this test and of those before it together."""
         peak_memory_bytes, peak_memory_of = self._memory.peak()
-        encoder, end_to_end, clips = self._clock.rates()
+        self._peak_memory_bytes = max(self._peak_memory_bytes, peak_memory_bytes)
+        self._measured += self._clock.measured()
+        self._seconds += time.perf_counter() - self._clock.start
+        self._input_seconds += sum(getattr(loader, "waited_seconds", 0.0) for loader in _loaders(trainer))
         self.speed = Speed(
-            encoder_clips_per_second=encoder,
-            end_to_end_clips_per_second=end_to_end,
-            clips_measured=clips,
-            peak_memory_bytes=peak_memory_bytes,
+            encoder_clips_per_second=self._measured.per_second(self._measured.encoder_seconds),
+            end_to_end_clips_per_second=self._measured.per_second(self._measured.end_to_end_seconds),
+            clips_measured=self._measured.clips,
+            peak_memory_bytes=self._peak_memory_bytes,
             peak_memory_of=peak_memory_of,
-            seconds=time.perf_counter() - self._clock.start,
-            input_seconds=sum(getattr(loader, "waited_seconds", 0.0) for loader in _loaders(trainer)),
+            seconds=self._seconds,
+            input_seconds=self._input_seconds,
             kept_videos=self._kept_videos,
         )
 
@@ -123,6 +128,25 @@ def _sum(rates: Iterable[float | None]) -> float | None:
     return sum(measured) if measured else None
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """Clips behind the warm-up and how long they took."""
+
+    clips: int = 0
+    encoder_seconds: float = 0.0
+    end_to_end_seconds: float = 0.0
+
+    def __add__(self, other: "_Measured") -> "_Measured":
+        return _Measured(
+            self.clips + other.clips,
+            self.encoder_seconds + other.encoder_seconds,
+            self.end_to_end_seconds + other.end_to_end_seconds,
+        )
+
+    def per_second(self, seconds: float) -> float | None:
+        return self.clips / seconds if self.clips else None
+
+
 @dataclass
 class _ClipClock:
     """Clips and the instants (seconds) between which they were encoded; batches without clips only take time."""
@@ -133,18 +157,17 @@ class _ClipClock:
     def add(self, clips: int, begin: float, end: float) -> None:
         self.batches.append((clips, begin, end))
 
-    def rates(self) -> tuple[float | None, float | None, int]:
-        """Encoder and end-to-end clips per second, and the clips they rest on."""
+    def measured(self) -> _Measured:
         filled = [index for index, (clips, _, _) in enumerate(self.batches) if clips]
         if not filled:
-            return None, None, 0
+            return _Measured()
         measured, since = self.batches, self.start
         if len(filled) > 1:
             warm_up = self.batches[filled[0]]
             measured, since = self.batches[filled[0] + 1 :], warm_up[2]
         clips = sum(batch[0] for batch in measured)
         encoder_seconds = sum(end - begin for count, begin, end in measured if count)
-        return clips / encoder_seconds, clips / (measured[-1][2] - since), clips
+        return _Measured(clips, encoder_seconds, measured[-1][2] - since)
 
 
 class PeakMemory:

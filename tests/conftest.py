@@ -5,6 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.helpers import threads
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """What a module's tests run has one thread, in this process and in others, so that digits can be compared."""
+    with threads.one_thread():
+        yield
+
 
 @pytest.fixture
 def ctrl_c_interrupts() -> Iterator[None]:

@@ -83,6 +83,7 @@ def test_the_peak_is_what_a_run_takes_beyond_what_was_there():
     assert 60 * 2**20 < large < 76 * 2**20
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_gives_memory_back_and_measures_each_candidate(config, monkeypatch):
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
     workload = Workload(str(config), batch_size=1024)
@@ -152,6 +153,7 @@ def config(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_config_is_timed_per_method_and_backend(config, tmp_path, capsys):
     options = ["--config", str(config), "--rounds", "2", "--batch-size", "2", "--device", "cpu"]
     out = tmp_path / "bench.json"
@@ -167,6 +169,7 @@ def test_a_config_is_timed_per_method_and_backend(config, tmp_path, capsys):
     assert "batch size 2" in printed
 
 
+@pytest.mark.slow
 def test_the_backend_is_what_was_asked_for(config, monkeypatch):
     seen = []
     monkeypatch.setattr(

@@ -300,6 +300,24 @@ def test_misspelt_config_is_answered_at_once_and_without_traceback(script):
     assert answer.stderr.count("\n") == 1
 
 
+AS_ON_WINDOWS = """
+import runpy, sys
+sys.platform = "win32"
+sys.modules |= dict.fromkeys(("fcntl", "resource"))  # to import them fails, as there
+sys.argv = [{script!r}, "--config", "umt_b_msvd"]
+runpy.run_path({script!r}, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("script", ["eval.py", "train.py"])
+def test_windows_is_refused_before_anything_is_imported_that_it_lacks(script):
+    program = AS_ON_WINDOWS.format(script=str(PROJECT_DIR / script))
+    command = [sys.executable, "-c", program]
+    answer = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 2
+    assert answer.stderr == ("error: Windows is not supported yet: run this on Linux or macOS, or in WSL on Windows\n")
+
+
 def test_every_option_has_help(capsys):
     with pytest.raises(SystemExit):
         parse("--help")

@@ -13,6 +13,7 @@ from vidtldr.cli.entry import run
 from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.paths import CONFIG_DIR, config_names
 
+pytestmark = pytest.mark.slow
 CELLS = [name for name in config_names() if not name.startswith("demo")]
 DEPTH = 8  # Table 1 drops tokens up to the seventh layer
 

@@ -31,6 +31,7 @@ def _gflops(encoder: VideoTransformer, method: Method | None = None) -> float:
     return encoder_gflops(encoder, example=torch.zeros(1, *encoder.patch_embed.input_shape), method=method)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
@@ -50,6 +51,7 @@ def test_umt_b_with_4_frames_costs_what_the_paper_says() -> None:
     assert _gflops(_umt("umt_b", 4)) == pytest.approx(78.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_umt_l_costs_what_the_paper_says() -> None:
     assert _gflops(_umt("umt_l", 12)) == pytest.approx(984.6, abs=0.1)
 

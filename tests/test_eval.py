@@ -19,6 +19,7 @@ from tests.helpers.tiny_run import tiny_options, write_checkpoint, write_msvd, w
 from vidtldr.cli.entry import run
 from vidtldr.cli.paths import PROJECT_DIR
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 METHODS = ["base", "tome", "vidtldr"]
 FULL_PRECISION = "--trainer.precision=32-true"
 

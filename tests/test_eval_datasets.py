@@ -10,6 +10,7 @@ from tests.helpers import command
 from tests.helpers.datasets import put_json
 from tests.helpers.tiny_run import tiny_options, write_checkpoint, write_msvd, write_vocabulary
 
+pytestmark = pytest.mark.slow
 NUM_VIDEOS = 6
 SENTENCES = ("a red shape moves", "a blue shape moves left", "a white shape", "moves slowly right", "green", "a shape")
 

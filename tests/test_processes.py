@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.tasks import TASKS, command, environment, outcome, run
 from vidtldr.processes import started_by_launcher
 
+pytestmark = pytest.mark.slow
 HEADING = "| method |"
 
 

@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from tests.helpers.tasks import TASKS, command, outcome, run
+from tests.helpers.threads import use_one_thread
 from tests.helpers.tiny_run import write_checkpoint
 from vidtldr.cli.entry import run as run_here
 from vidtldr.runs import Run, fingerprint
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 KILLS = 10
 
 
@@ -42,7 +44,7 @@ def in_a_process(argv: list[str], log: Path | None = None) -> multiprocessing.Pr
 
 
 def _quietly(argv: list[str], log: Path) -> None:
-    torch.set_num_threads(1)
+    use_one_thread()
     with log.open("w") as said:
         os.dup2(said.fileno(), 1)
         os.dup2(said.fileno(), 2)

@@ -8,6 +8,7 @@ from tests.helpers.tiny_run import tiny_options, write_msvd, write_vocabulary
 from vidtldr.cli.entry import run
 from vidtldr.models.checkpoint import read_state_dict
 
+pytestmark = pytest.mark.slow
 CONFIG = """
 model: {class_path: vidtldr.tasks.VideoTextRetrieval, init_args: {warmup_steps: 1, learning_rate: 0.001}}
 data:

@@ -21,6 +21,7 @@ from tests.helpers.tiny_classes import (
 from vidtldr.cli.entry import run
 from vidtldr.models.checkpoint import read_state_dict
 
+pytestmark = pytest.mark.slow
 RECOGNITION = """
 model:
   class_path: vidtldr.tasks.ActionRecognition

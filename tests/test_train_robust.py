@@ -16,6 +16,7 @@ from tests.helpers.accidents import HANGS, KILLS, attempts
 from vidtldr.cli.entry import run
 from vidtldr.models.checkpoint import read_state_dict
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 ROOT = Path(__file__).parents[1]
 CONFIG = """
 model:

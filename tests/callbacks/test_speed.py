@@ -1,6 +1,8 @@
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -27,18 +29,24 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def play(clock: Clock, *batches: tuple[int, float, float], loader: int = 0) -> SpeedCallback:
-    """Batches of (clips, seconds of decoding, seconds of encoding)."""
-    callback = SpeedCallback()
-    callback.setup(TRAINER, CPU, "test")
+def play(
+    clock: Clock,
+    *batches: tuple[int, float, float],
+    loader: int = 0,
+    callback: SpeedCallback | None = None,
+    trainer: SimpleNamespace = TRAINER,
+) -> SpeedCallback:
+    """A test with batches of (clips, seconds of decoding, seconds of encoding)."""
+    callback = callback or SpeedCallback()
+    callback.setup(trainer, CPU, "test")
     for index, (clips, decoding, encoding) in enumerate(batches):
         batch = {"clips": torch.zeros(clips, 1)} if loader == 0 else {"texts": ["a"]}
         clock.now += decoding
-        callback.on_test_batch_start(TRAINER, CPU, batch, index, loader)
+        callback.on_test_batch_start(trainer, CPU, batch, index, loader)
         clock.now += encoding
-        callback.on_test_batch_end(TRAINER, CPU, None, batch, index, loader)
+        callback.on_test_batch_end(trainer, CPU, None, batch, index, loader)
     clock.now += 3.0  # re-ranking
-    callback.on_test_end(TRAINER, CPU)
+    callback.on_test_end(trainer, CPU)
     return callback
 
 
@@ -60,10 +68,10 @@ def test_seconds_cover_the_whole_evaluation(clock):
 
 
 def test_batches_of_broken_videos_take_time_but_are_no_warm_up(clock):
-    callback = play(clock, (0, 9.0, 0.0), (4, 1.0, 1.0), (0, 2.0, 0.0), (4, 1.0, 1.0))
-    assert callback.speed.encoder_clips_per_second == pytest.approx(4)
-    assert callback.speed.end_to_end_clips_per_second == pytest.approx(4 / 4)
-    assert callback.num_clips == 8
+    speed = play(clock, (0, 9.0, 0.0), (4, 1.0, 1.0), (0, 2.0, 0.0), (4, 1.0, 1.0)).speed
+    assert speed.encoder_clips_per_second == pytest.approx(4)
+    assert speed.end_to_end_clips_per_second == pytest.approx(4 / 4)
+    assert speed.clips_measured == 4
 
 
 def test_nothing_measured_is_none_not_zero(clock):
@@ -75,11 +83,56 @@ def test_text_batches_are_not_timed(clock):
     assert play(clock, (0, 1.0, 1.0), loader=1).speed.clips_measured == 0
 
 
-def test_a_second_run_does_not_inherit_the_first(clock):
+class Memory:
+    """Stands for the device's record of a peak: each test has the next one."""
+
+    peaks: ClassVar[Iterator[int]]
+
+    def __init__(self, device: torch.device) -> None:
+        self._peak = next(self.peaks)
+
+    def peak(self) -> tuple[int, str]:
+        return self._peak, "memory"
+
+
+def test_the_tests_of_all_seeds_are_measured_together(clock, monkeypatch):
+    monkeypatch.setattr(speed_module, "PeakMemory", Memory)
+    Memory.peaks = iter([300, 500, 400])
+    callback = SpeedCallback()
+    loaders = [SimpleNamespace(waited_seconds=seconds) for seconds in (5.0, 0.25, 0.5)]
+    tests = [
+        ([(4, 6.0, 9.0), (4, 3.0, 1.0)], [loaders[0]], 0),
+        ([(4, 0.0, 2.0), (4, 1.0, 1.0)], loaders[1:], 8),  # two loaders, as of base and novel classes
+        ([(6, 1.0, 2.0)], loaders[2], 8),  # a single batch counts from the start
+    ]
+    for batches, test_dataloaders, num_kept_clips in tests:
+        kept = SimpleNamespace(num_kept_clips=num_kept_clips)
+        trainer = SimpleNamespace(strategy=TRAINER.strategy, datamodule=kept, test_dataloaders=test_dataloaders)
+        play(clock, *batches, callback=callback, trainer=trainer)
+        clock.now += 1000.0  # between tests, the next seed's weights are read
+    assert callback.speed == Speed(
+        encoder_clips_per_second=pytest.approx((4 + 4 + 6) / (1 + 1 + 2)),
+        end_to_end_clips_per_second=pytest.approx((4 + 4 + 6) / (4 + 2 + 3)),
+        clips_measured=14,
+        peak_memory_bytes=500,
+        peak_memory_of="memory",
+        seconds=pytest.approx((19 + 3) + (4 + 3) + (3 + 3)),
+        input_seconds=pytest.approx(5.0 + 0.25 + 0.5 + 0.5),
+        kept_videos=8,
+    )
+
+
+def test_a_test_that_has_begun_is_not_measured_yet(clock):
     callback = play(clock, (6, 2.0, 1.0))
     callback.setup(TRAINER, CPU, "test")
     assert callback.speed is None
-    assert callback.num_clips == 0
+
+
+def test_a_seed_without_a_clip_changes_no_rate(clock):
+    callback = play(clock, (6, 2.0, 1.0))
+    speed = play(clock, (0, 5.0, 1.0), callback=callback).speed
+    assert speed.encoder_clips_per_second == pytest.approx(6)
+    assert speed.end_to_end_clips_per_second == pytest.approx(2)
 
 
 def test_rates_of_several_processes_add_up_and_the_longest_and_the_largest_count():

@@ -11,6 +11,7 @@ from tests.fuzz.annotation_formats import FORMATS, Format, check
 from tests.fuzz.mutations import damaged, damaged_json
 from tests.fuzz.outcomes import names_in, outcome
 
+pytestmark = pytest.mark.slow
 NUM_CASES = 44
 """Of each format; half of those of a JSON file swap its fields, the others its bytes."""
 

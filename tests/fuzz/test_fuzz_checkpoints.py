@@ -23,7 +23,10 @@ NUM_DAMAGED = 24
 NUM_SWAPPED = 20
 """Checkpoints of each kind with swapped entries, damaged in no other way."""
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch's about protocols of pickles
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::UserWarning"),  # torch's about protocols of pickles
+]
 
 _SWAPS: tuple[Callable[[Tensor, Random], Any], ...] = (
     lambda value, rng: value.flatten(),

@@ -17,6 +17,7 @@ from tests.fuzz.outcomes import SECONDS, complaint_about
 from tests.helpers.datasets import put_json
 from tests.helpers.video import encode_video, numbered_frames
 
+pytestmark = pytest.mark.slow
 CONTAINERS = {
     "mp4": "libx264",
     "mkv": "libx264",

@@ -1,4 +1,4 @@
-"""``train.py`` in processes of its own, without the seconds that each would spend on imports."""
+"""``train.py`` in processes of one thread each, without the seconds that each would spend on imports."""
 
 import multiprocessing
 import os
@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.helpers.threads import use_one_thread
 from vidtldr.cli.entry import run
 
 _COMMAND = "vidtldr.cli.train"
@@ -62,6 +63,7 @@ def train(arguments: list[str], folder: Path, processes: int = 1) -> list[Ended]
 
 
 def _train(arguments: list[str], environment: dict[str, str], stderr: Path) -> None:
+    use_one_thread()
     os.environ.update(environment)
     with stderr.open("w") as file:
         os.dup2(file.fileno(), 2)

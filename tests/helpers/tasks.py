@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.helpers import tiny_classes, tiny_run, tiny_vqa
+from tests.helpers import threads, tiny_classes, tiny_run, tiny_vqa
 from vidtldr.cli.paths import PROJECT_DIR
 
 _VQA_CONFIG = """
@@ -94,9 +94,9 @@ def command(options: Sequence[str], output: Path, *more: str) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """One thread for each process, as numbers may depend on threads."""
+    """This process's own without what concerns several processes, and one thread for each."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MASTER_", "WORLD_", "LOCAL_RANK"))}
-    return kept | {"OMP_NUM_THREADS": "1"} | more
+    return kept | threads.ENVIRONMENT | more
 
 
 def run(argv: Sequence[str], *, timeout: float = 300) -> subprocess.CompletedProcess:

@@ -34,6 +34,14 @@ def _small_vit(seed: int = 0, **options: object) -> nn.Module:
     return timm.models.VisionTransformer(**options).eval()
 
 
+def _attentive(model: nn.Module) -> nn.Module:
+    """With larger queries and keys: untrained, attention is so flat that float32 rounding decides what is salient."""
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attn.qkv.weight.mul_(10)
+    return model
+
+
 @pytest.mark.parametrize(("case", "proportional"), [("tome_prop", True), ("tome_noprop", False)])
 def test_tome_on_a_timm_vit_equals_the_official_code_in_every_layer(case: str, proportional: bool) -> None:
     model, records = _official_vit(), []
@@ -93,7 +101,7 @@ def test_removing_a_method_restores_classes_keys_and_output_bit_for_bit(method: 
 @pytest.mark.parametrize("method", [ToMe(4), VidTLDR([6, 3])])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 def test_a_batch_equals_its_clips_one_by_one(method: Method, dtype: torch.dtype, tolerance: float) -> None:
-    model, x = _small_vit().to(dtype), torch.randn(5, 3, 32, 32, dtype=dtype)
+    model, x = _attentive(_small_vit()).to(dtype), torch.randn(5, 3, 32, 32, dtype=dtype)
     with torch.no_grad(), merging(model, method):
         together = model(x)
         alone = torch.cat([model(clip.unsqueeze(0)) for clip in x])

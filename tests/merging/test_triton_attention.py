@@ -18,6 +18,7 @@ _INTERPRETED = Path(__file__).with_name("interpreted_triton.py")
 _needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
+@pytest.mark.slow
 def test_the_kernels_equal_the_explicit_formula_in_the_interpreter() -> None:
     # In a process of its own: whether kernels are interpreted is settled when their module is imported.
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(_INTERPRETED)]

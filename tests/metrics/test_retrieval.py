@@ -195,6 +195,7 @@ def score_a_share(rank: int, store: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_add_up_to_one(tmp_path):
     spawn(score_a_share, args=(str(tmp_path / "store"),), nprocs=2)
 

@@ -140,6 +140,7 @@ def test_the_loss_is_the_sum_over_word_pieces_and_the_mean_over_questions(folder
     assert loss(slice(2), slice(2)).item() == pytest.approx(pieces / 4 * torch.tensor(float(SIZE["vocab_size"])).log())
 
 
+@pytest.mark.slow
 def test_training_learns_the_answers_and_its_weights_can_be_evaluated(folder, tmp_path):
     (folder / "train.yaml").write_text(TRAINED)
     seed_everything(0)

@@ -28,6 +28,7 @@ def run(command: str, argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     set_up_messages()
     try:
+        _refuse_windows()
         for name in configs_named(argv):
             find_config(name)  # a typo is answered before the slow import
         importlib.import_module(command).main(argv)
@@ -59,6 +60,12 @@ def user_errors(*types: type[Exception]) -> Iterator[None]:
         raise
     except types as error:
         raise UserError(_one_line(error)) from error
+
+
+def _refuse_windows() -> None:
+    # Locks on files, limits of memory and the alarm that ends a hung decoder are POSIX: their imports would fail.
+    if sys.platform == "win32":
+        raise UserError("Windows is not supported yet: run this on Linux or macOS, or in WSL on Windows")
 
 
 def _one_line(error: Exception) -> str:

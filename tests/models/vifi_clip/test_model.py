@@ -102,6 +102,7 @@ def test_logits_equal_those_of_a_small_open_clip_with_the_same_weights() -> None
     _assert_same_logits(_small_open_clip(), ViFiCLIP(size, image_size=48).eval(), size, clips=3)
 
 
+@pytest.mark.slow
 def test_logits_equal_those_of_open_clip_at_the_published_size() -> None:
     clip = open_clip.create_model("ViT-B-16", pretrained=None, force_quick_gelu=True).eval()
     size = vifi_clip_size("vifi_clip_b16")
