@@ -14,15 +14,15 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import BatchSampler
 
-from .clip_cache import KeptClips
-from .datasets import ClipDataset, RandomClipDataset, collate_clips
-from .files import VideoFiles
-from .guarded_loader import GuardedLoader
-from .question_records import QuestionRecords
-from .records import RecognitionRecords, RetrievalRecords
-from .shares import Share
-from .training_order import EpochOrder
-from .video import BrokenVideoError, Decoder, check_decoder, decoder_version
+from datamodules.annotations.question_records import QuestionRecords
+from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
+from datamodules.annotations.video_files import VideoFiles
+from datamodules.clips.cache import KeptClips
+from datamodules.clips.decoder import BrokenVideoError, Decoder, check_decoder, decoder_version
+from datamodules.loading.clip_datasets import ClipDataset, RandomClipDataset, collate_clips
+from datamodules.loading.guarded_loader import GuardedLoader
+from datamodules.loading.order import EpochOrder
+from datamodules.loading.sharding import Share
 
 logger = logging.getLogger(__name__)
 

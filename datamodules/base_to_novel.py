@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .base import ANNOTATION_FOLDERS, check_positive
-from .class_files import read_label_csv
-from .guarded_loader import GuardedLoader
-from .recognition import LabelledDataModule
-from .recognition_lists import read_class_list
-from .records import RecognitionRecords
-from .sampling import segment_centres
-from .training_frames import SegmentFrames
-from .transforms import zoomed_centre_crop, zoomed_short_side
+from datamodules.annotations.class_files import read_label_csv
+from datamodules.annotations.recognition_lists import read_class_list
+from datamodules.annotations.records import RecognitionRecords
+from datamodules.base import ANNOTATION_FOLDERS, check_positive
+from datamodules.clips.sampling import segment_centres
+from datamodules.clips.training_frames import SegmentFrames
+from datamodules.clips.transforms import zoomed_centre_crop, zoomed_short_side
+from datamodules.loading.guarded_loader import GuardedLoader
+from datamodules.recognition import LabelledDataModule
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .base import VideoDataModule, check_positive
-from .guarded_loader import GuardedLoader
-from .question_datasets import QuestionDataset, TrainingQuestionDataset, collate_questions
-from .question_files import read_answer_list, read_questions
-from .question_records import QuestionRecords, most_frequent_answers
+from datamodules.annotations.question_files import read_answer_list, read_questions
+from datamodules.annotations.question_records import QuestionRecords, most_frequent_answers
+from datamodules.base import VideoDataModule, check_positive
+from datamodules.loading.guarded_loader import GuardedLoader
+from datamodules.loading.question_datasets import QuestionDataset, TrainingQuestionDataset, collate_questions
 
 __all__ = ["QuestionAnsweringDataModule"]
 

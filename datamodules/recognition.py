@@ -5,14 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .base import VideoDataModule, check_positive
-from .guarded_loader import GuardedLoader
-from .recognition_lists import read_recognition_list
-from .records import RecognitionRecords
-from .sampling import dense_views, interleaved_views, segment_centres
-from .training_frames import RandomFrames, SegmentFrames, WindowFrames
-from .transforms import crops_along_long_side
-from .view_datasets import Cropper, LabelledClipDataset, ViewDataset, ViewSampler, collate_views
+from datamodules.annotations.recognition_lists import read_recognition_list
+from datamodules.annotations.records import RecognitionRecords
+from datamodules.base import VideoDataModule, check_positive
+from datamodules.clips.sampling import dense_views, interleaved_views, segment_centres
+from datamodules.clips.training_frames import RandomFrames, SegmentFrames, WindowFrames
+from datamodules.clips.transforms import crops_along_long_side
+from datamodules.loading.guarded_loader import GuardedLoader
+from datamodules.loading.view_datasets import Cropper, LabelledClipDataset, ViewDataset, ViewSampler, collate_views
 
 __all__ = ["LabelledDataModule", "RecognitionDataModule", "RecognitionRecords"]
 

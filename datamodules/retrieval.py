@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from torch.utils.data import DataLoader
 
-from .annotations import read_annotation
-from .base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive
-from .datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
-from .guarded_loader import GuardedLoader
-from .records import RetrievalRecords
-from .text import pre_text
+from datamodules.annotations.records import RetrievalRecords
+from datamodules.annotations.retrieval_files import read_annotation
+from datamodules.annotations.text import pre_text
+from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive
+from datamodules.loading.clip_datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
+from datamodules.loading.guarded_loader import GuardedLoader
 
 __all__ = ["ANNOTATION_FOLDERS", "Coverage", "RetrievalDataModule"]
 

@@ -16,8 +16,8 @@ os.environ["DECORD_REWIND_RETRY_MAX"] = "0"
 import decord
 import numpy as np
 
-from .broken import BrokenVideoError
-from .spans import FrameSampler, frames_within
+from datamodules.clips.broken import BrokenVideoError
+from datamodules.clips.spans import FrameSampler, frames_within
 
 decord.logging.set_level(decord.logging.QUIET)  # FFmpeg would print its complaint beside our error
 
@@ -34,7 +34,7 @@ _LOG_PREFIX = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")  # decord's "[time] so
 
 
 def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | None = None) -> np.ndarray:
-    """Decode the frames that a sampler asks for; see :func:`~datamodules.video.read_clip`.
+    """Decode the frames that a sampler asks for; see :func:`~datamodules.clips.decoder.read_clip`.
 
     Returns:
         ``[t, h, w, 3]`` uint8 RGB.

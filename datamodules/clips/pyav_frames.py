@@ -26,10 +26,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from .broken import BrokenVideoError
-from .orientation import turn_upright
-from .random_access import FrameIndex, PacketFacts, frame_index, is_entry
-from .spans import FrameSampler, frames_within
+from datamodules.clips.broken import BrokenVideoError
+from datamodules.clips.orientation import turn_upright
+from datamodules.clips.random_access import FrameIndex, PacketFacts, frame_index, is_entry
+from datamodules.clips.spans import FrameSampler, frames_within
 
 av.logging.set_level(None)  # FFmpeg would print its complaint beside our error
 
@@ -50,7 +50,7 @@ class _UnexpectedFrameError(Exception):
 
 
 def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | None = None) -> np.ndarray:
-    """Decode the frames that a sampler asks for; see :func:`~datamodules.video.read_clip`.
+    """Decode the frames that a sampler asks for; see :func:`~datamodules.clips.decoder.read_clip`.
 
     Returns:
         ``[t, h, w, 3]`` uint8 RGB.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .broken import BrokenVideoError
+from datamodules.clips.broken import BrokenVideoError
 
 FrameSampler = Callable[[int], Sequence[int]]
 """From the number of frames in a video to the indices wanted, in the order wanted."""

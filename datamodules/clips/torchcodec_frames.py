@@ -8,14 +8,14 @@ import numpy as np
 import torchcodec
 from torchcodec.decoders import VideoDecoder
 
-from .broken import BrokenVideoError
-from .spans import FrameSampler, frames_within
+from datamodules.clips.broken import BrokenVideoError
+from datamodules.clips.spans import FrameSampler, frames_within
 
 VERSION = f"torchcodec {torchcodec.__version__}"
 
 
 def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | None = None) -> np.ndarray:
-    """Decode the frames that a sampler asks for; see :func:`~datamodules.video.read_clip`.
+    """Decode the frames that a sampler asks for; see :func:`~datamodules.clips.decoder.read_clip`.
 
     Returns:
         ``[t, h, w, 3]`` uint8 RGB.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datamodules.demo import SPLITS, write_clip_vocabulary, write_question_vocabulary, write_vocabulary
-from datamodules.demo.production import ensure
-from datamodules.demo.sets import SETS
+from datamodules.demo.sets.every import SETS
+from datamodules.demo.sets.production import ensure
 
 _VOCABULARIES = {
     "retrieval": write_vocabulary,
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     videos = SETS[options.set]
     try:
         if options.contact_sheet is not None:
-            from datamodules.demo.contact_sheet import write_contact_sheet
+            from datamodules.demo.pictures.contact_sheet import write_contact_sheet
 
             indices = range(options.first, options.first + options.rows)
             write_contact_sheet(options.contact_sheet, videos, options.splits[0], list(indices))

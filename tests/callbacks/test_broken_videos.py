@@ -1,4 +1,4 @@
-"""What processes tell each other of broken videos; ``tests/test_train_robust.py`` has real processes."""
+"""What processes tell each other of broken videos; ``tests/end_to_end/test_train_robust.py`` has real processes."""
 
 import logging
 from pathlib import Path

@@ -6,7 +6,7 @@ import torch
 
 from datamodules import UCF101BaseToNovel
 from datamodules.base import Coverage
-from datamodules.sampling import segment_centres
+from datamodules.clips.sampling import segment_centres
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 
 LENGTHS = {

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from datamodules import MSRVTTQA, MSVDQA, DemoVQA
+from datamodules.annotations.question_files import read_answer_list, read_questions
 from datamodules.base import Coverage, VideoDataModule
+from datamodules.clips.sampling import middle_frames
 from datamodules.question_answering import QuestionAnsweringDataModule
-from datamodules.question_files import read_answer_list, read_questions
-from datamodules.sampling import middle_frames
 from tests.datamodules.test_retrieval import Recorder
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 

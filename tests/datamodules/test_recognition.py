@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import multiprocessing
 
-from datamodules import UCF101, SSv2, UCF101BaseToNovel, datasets, view_datasets
+from datamodules import UCF101, SSv2, UCF101BaseToNovel
 from datamodules.base import Coverage, VideoDataModule
+from datamodules.clips.decoder import BrokenVideoError
+from datamodules.clips.sampling import dense_views, interleaved_views, segment_centres
+from datamodules.loading import clip_datasets as datasets
+from datamodules.loading import view_datasets
 from datamodules.recognition import LabelledDataModule, RecognitionDataModule
-from datamodules.sampling import dense_views, interleaved_views, segment_centres
-from datamodules.video import BrokenVideoError
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 
 LENGTHS = [29, 7, 180, 1, 70]

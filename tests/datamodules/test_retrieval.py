@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from datamodules import MSRVTT, MSVD
+from datamodules.annotations.text import pre_text
 from datamodules.base import VideoDataModule
+from datamodules.clips.decoder import BrokenVideoError
+from datamodules.clips.sampling import middle_frames
 from datamodules.retrieval import Coverage, RetrievalDataModule
-from datamodules.sampling import middle_frames
-from datamodules.text import pre_text
-from datamodules.video import BrokenVideoError
 from tests.datamodules.conftest import LENGTHS, caption, write_umt_annotation
 from tests.helpers.video import frame_numbers
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datamodules.annotations import read_annotation
-from datamodules.class_files import read_class_index, read_label_csv, read_template_labels
-from datamodules.files import VideoFiles
-from datamodules.question_files import read_answer_list, read_questions
-from datamodules.question_records import QuestionRecords
-from datamodules.recognition_lists import read_class_list, read_recognition_list
-from datamodules.records import RecognitionRecords, RetrievalRecords
+from datamodules.annotations.class_files import read_class_index, read_label_csv, read_template_labels
+from datamodules.annotations.question_files import read_answer_list, read_questions
+from datamodules.annotations.question_records import QuestionRecords
+from datamodules.annotations.recognition_lists import read_class_list, read_recognition_list
+from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
+from datamodules.annotations.retrieval_files import read_annotation
+from datamodules.annotations.video_files import VideoFiles
 
 CLIPS = ("Ab3_x9QkLmN_12_20", "zz_9_12_20")
 SENTENCES = ("a man folds a paper boat", "a dog, running", "the cat\tis up")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.files import VideoFiles
+from datamodules.annotations.video_files import VideoFiles
 from tests.fuzz.annotation_formats import FORMATS, Format, check
 from tests.fuzz.mutations import damaged, damaged_json
 from tests.fuzz.outcomes import names_in, outcome

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datamodules.annotations import read_annotation
+from datamodules.annotations.retrieval_files import read_annotation
 from tests.fuzz.checkpoint_formats import Checkpoint, write_checkpoints, write_other_files
 from tests.fuzz.mutations import STRANGE, STRANGE_KEYS, Random, damaged
 from tests.fuzz.outcomes import outcome

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.datasets import ClipDataset, Item
-from datamodules.guarded_loader import GuardedLoader
-from datamodules.msvd import MSVD
-from datamodules.video import Decoder
+from datamodules.clips.decoder import Decoder
+from datamodules.datasets.msvd import MSVD
+from datamodules.loading.clip_datasets import ClipDataset, Item
+from datamodules.loading.guarded_loader import GuardedLoader
 from tests.fuzz.mutations import damaged
 from tests.fuzz.outcomes import SECONDS, complaint_about
 from tests.helpers.datasets import put_json

@@ -7,9 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from datamodules import UCF101
-from datamodules.records import RecognitionRecords
-from datamodules.training_frames import RandomFrames
-from datamodules.view_datasets import LabelledClipDataset
+from datamodules.annotations.records import RecognitionRecords
+from datamodules.clips.training_frames import RandomFrames
+from datamodules.loading.view_datasets import LabelledClipDataset
 
 KILLS, HANGS = 6, 8
 """Positions among the training videos of ``tests.helpers.tiny_classes``.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vidtldr.merging.attention import Statistic, attend
+from vidtldr.merging.attention.attend import Statistic, attend
 from vidtldr.merging.saliency import attentiveness, sharpness
 
 STATISTICS: tuple[Statistic, ...] = ("sharpness", "attentiveness", "map")

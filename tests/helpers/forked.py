@@ -16,7 +16,7 @@ _PRELOADED = [
     "torch.utils.tensorboard",
     _COMMAND,
     "vidtldr.tasks.recognition",
-    "vidtldr.tasks.retrieval",
+    "vidtldr.tasks.retrieval.task",
     "datamodules",
 ]
 _PATIENCE = 300.0  # seconds

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from datamodules.datasets import Item, collate_clips
-from datamodules.question_datasets import collate_questions
+from datamodules.loading.clip_datasets import Item, collate_clips
+from datamodules.loading.question_datasets import collate_questions
 from tests.helpers import tiny_classes, tiny_run, tiny_vqa
 from vidtldr.tasks import ActionRecognition, BaseToNovel, VideoQuestionAnswering, VideoTextRetrieval
-from vidtldr.tasks.optimization import nothing_to_learn
+from vidtldr.tasks.fine_tuning.optimization import nothing_to_learn
 
 SHAPE = (tiny_classes.NUM_FRAMES, 3, tiny_classes.IMAGE_SIZE, tiny_classes.IMAGE_SIZE)
 

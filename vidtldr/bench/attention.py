@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidtldr.bench.measure import Timing, interleaved
-from vidtldr.merging.attention import attend
-from vidtldr.merging.backends import Backend, attention_backend
+from vidtldr.measuring.timing import Timing, interleaved
+from vidtldr.merging.attention.attend import attend
+from vidtldr.merging.attention.backends import Backend, attention_backend
 
 # Tiles to try: queries, keys, warps, stages.
 _TILES = [
@@ -88,7 +88,7 @@ def time_tiles(of: AttentionInput, *, rounds: int) -> dict[str, Timing]:
         of: What to run on, on a GPU.
         rounds: Rounds that count.
     """
-    from vidtldr.merging import triton_attention as kernels  # late: Triton is optional
+    from vidtldr.merging.attention import triton as kernels  # late: Triton is optional
 
     (query, key, value), log_mass = of.make()
     scale = of.width**-0.5

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from vidtldr.bench.encoders import Candidate, Workload, activation_peaks
-from vidtldr.bench.measure import Timing, interleaved
 from vidtldr.bench.options import (
     DTYPES,
     add_common,
@@ -23,9 +22,10 @@ from vidtldr.bench.options import (
 )
 from vidtldr.cli.entry import user_errors
 from vidtldr.cost.command import print_blocks
-from vidtldr.merging.backends import Backend
-from vidtldr.report import describe_options
-from vidtldr.tables import Block
+from vidtldr.measuring.timing import Timing, interleaved
+from vidtldr.merging.attention.backends import Backend
+from vidtldr.results.report import describe_options
+from vidtldr.results.text_tables import Block
 
 
 def main(argv: Sequence[str]) -> None:

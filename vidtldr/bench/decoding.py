@@ -16,15 +16,15 @@ from types import MappingProxyType
 import torch
 from rich.console import Console
 
-from datamodules.sampling import dense_views, interleaved_views, middle_frames, segment_centres
-from datamodules.video import Decoder, FrameSampler, check_decoder, decoder_version, read_clip
-from vidtldr.bench.measure import Timing, interleaved
+from datamodules.clips.decoder import Decoder, FrameSampler, check_decoder, decoder_version, read_clip
+from datamodules.clips.sampling import dense_views, interleaved_views, middle_frames, segment_centres
 from vidtldr.bench.options import positive, print_facts, write_json
 from vidtldr.bench.videos import videos_for
 from vidtldr.cli.entry import run as run_command
 from vidtldr.cli.entry import user_errors
 from vidtldr.cost.command import print_blocks
-from vidtldr.tables import Block
+from vidtldr.measuring.timing import Timing, interleaved
+from vidtldr.results.text_tables import Block
 
 
 def _once(views: list[list[int]]) -> list[int]:

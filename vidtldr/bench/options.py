@@ -12,7 +12,7 @@ import torch
 
 from vidtldr.cli.entry import user_errors
 from vidtldr.errors import UserError
-from vidtldr.results import device_name, versions
+from vidtldr.results.records import device_name, versions
 
 DTYPES = {"32": torch.float32, "bf16": torch.bfloat16, "16": torch.float16}
 

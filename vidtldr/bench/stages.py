@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.progress import Progress
 from torch.utils.data import DataLoader
 
-from datamodules.datasets import ClipDataset
+from datamodules.loading.clip_datasets import ClipDataset
 from vidtldr.bench.encoders import Candidate, Loaded, Workload, model_section, model_settings
-from vidtldr.bench.measure import Run, Timing, interleaved
 from vidtldr.bench.options import DTYPES, add_common, device_of, facts, positive, print_facts, write_json
 from vidtldr.bench.rerank import Pairs, score_shared
 from vidtldr.bench.videos import videos_for
@@ -27,8 +26,9 @@ from vidtldr.cli.entry import run as run_command
 from vidtldr.cli.entry import user_errors
 from vidtldr.cost.command import print_blocks
 from vidtldr.errors import UserError
+from vidtldr.measuring.timing import Run, Timing, interleaved
 from vidtldr.models.umt import UMT, umt_size
-from vidtldr.tables import Block
+from vidtldr.results.text_tables import Block
 
 _TEXT_TOKENS = 12  # a caption of MSR-VTT
 

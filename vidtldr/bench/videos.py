@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.demo.output import write_frames
+from datamodules.demo.sets.output import write_frames
 from vidtldr.errors import UserError
 
 _SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov")

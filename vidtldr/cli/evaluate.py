@@ -14,16 +14,16 @@ from lightning import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
-from datamodules.video import BrokenVideoError
+from datamodules.clips.decoder import BrokenVideoError
 from vidtldr.cli.argv import choose_methods, split_method_options
 from vidtldr.cli.parser import ProjectCLI
-from vidtldr.comparison import Comparison
 from vidtldr.errors import UserError
-from vidtldr.evaluation import MethodLogger, build_methods, check_methods_fit
-from vidtldr.processes import Processes, started_by_launcher, strategy_for
-from vidtldr.report import print_report
-from vidtldr.results import RunRecord, device_name, versions
-from vidtldr.runs import Run, fingerprint
+from vidtldr.evaluation.comparison import Comparison
+from vidtldr.evaluation.one_method import MethodLogger, build_methods, check_methods_fit
+from vidtldr.evaluation.processes import Processes, started_by_launcher, strategy_for
+from vidtldr.evaluation.run_folder import Run, fingerprint
+from vidtldr.results.records import RunRecord, device_name, versions
+from vidtldr.results.report import print_report
 
 _log = logging.getLogger(__name__)
 _DESCRIPTION = (

@@ -13,7 +13,6 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from vidtldr.atomic import write_atomically
 from vidtldr.cli.argv import CONFIG_OPTIONS, configs_first, configs_named, is_config_option
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.inheritance import read_config
@@ -21,6 +20,7 @@ from vidtldr.cli.messages import quiet_lightning
 from vidtldr.cli.paths import config_names, find_config, resolve_path
 from vidtldr.cli.sentences import import_class, one_sentence
 from vidtldr.errors import UserError
+from vidtldr.storage.atomic_files import write_atomically
 
 _PATHS = {"model": ("checkpoint", "tokenizer", "token_embedding"), "data": ("root",)}
 _CLIP_SHAPE = ("num_frames", "image_size")

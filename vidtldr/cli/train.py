@@ -12,14 +12,14 @@ from lightning.pytorch.cli import LightningArgumentParser
 from callbacks import TrainingProgressCallback
 from callbacks.broken_videos import SharedBrokenVideosCallback
 from callbacks.exact_resume import ExactResumeCallback
-from datamodules.training_order import TooFewVideosError
-from datamodules.video import BrokenVideoError
-from vidtldr.atomic import remove_rests
-from vidtldr.checkpoint_io import SafeCheckpointIO
+from datamodules.clips.decoder import BrokenVideoError
+from datamodules.loading.order import TooFewVideosError
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
-from vidtldr.run_logger import RunLogger
+from vidtldr.results.tensorboard import RunLogger
+from vidtldr.storage.atomic_files import remove_rests
+from vidtldr.storage.training_checkpoints import SafeCheckpointIO
 
 _DESCRIPTION = (
     "Fine-tune a video model: checkpoints, the best weights, the config and a TensorBoard run go to --output."

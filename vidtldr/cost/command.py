@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from vidtldr.errors import UserError
-from vidtldr.tables import Block, draw, markdown_block
+from vidtldr.results.text_tables import Block, draw, markdown_block
 
 _WIDTH = 120
 _FIRST_WIDTH = 44

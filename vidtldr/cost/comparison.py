@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from vidtldr.cost.analytic import Tower, analytic_gflops
-from vidtldr.cost.towers import build_tower
+from vidtldr.cost.paper_tables import CELLS, TITLES, Cell, Schedule
+from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
+from vidtldr.measuring.towers import build_tower
 from vidtldr.merging import Method, Pruning, ToMe, VidTLDR
-from vidtldr.paper_tables import CELLS, TITLES, Cell, Schedule
-from vidtldr.tables import Block
+from vidtldr.results.text_tables import Block
 
 Metric = Literal["keys", "tokens"]
 METRICS: tuple[Metric, ...] = ("keys", "tokens")

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.evaluate import EvalCLI
-from vidtldr.cost.analytic import analytic_gflops
-from vidtldr.cost.towers import build_tower
-from vidtldr.evaluation import build_methods
+from vidtldr.evaluation.one_method import build_methods
+from vidtldr.measuring.flops_analytic import analytic_gflops
+from vidtldr.measuring.towers import build_tower
 from vidtldr.merging import Method
-from vidtldr.models.encoders import CLIP_SETTINGS
-from vidtldr.report import describe_options
-from vidtldr.tables import Block
+from vidtldr.models.registry import CLIP_SETTINGS
+from vidtldr.results.report import describe_options
+from vidtldr.results.text_tables import Block
 
 
 def config_gflops(names: Sequence[str]) -> dict[str, tuple[Method, float]]:

@@ -1,15 +1,15 @@
 """Training-free token merging and pruning for any model built from timm blocks. Pure PyTorch."""
 
-from vidtldr.merging.backends import Backend, attention_backend
-from vidtldr.merging.dropping import PrunePlan, drop_lowest, max_droppable
+from vidtldr.merging.attention.backends import Backend, attention_backend
 from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
 from vidtldr.merging.methods import Base, Method, ToMe, VidTLDR
 from vidtldr.merging.patch import apply, merging, remove
+from vidtldr.merging.plans import PrunePlan, drop_lowest, max_droppable
 from vidtldr.merging.pruning import Attentiveness, Pruning, Rollout, SaliencyPruning
-from vidtldr.merging.record import LayerRecord
 from vidtldr.merging.registry import METHODS, build_method
 from vidtldr.merging.saliency import attentiveness, drop_background, rollout, saliency, sharpness
 from vidtldr.merging.schedule import parse_schedule
+from vidtldr.merging.trace import LayerRecord
 
 __all__ = [
     "METHODS",

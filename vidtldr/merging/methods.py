@@ -11,9 +11,9 @@ from typing import ClassVar, Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from vidtldr.merging.attention import Statistic
-from vidtldr.merging.dropping import PrunePlan
+from vidtldr.merging.attention.attend import Statistic
 from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
+from vidtldr.merging.plans import PrunePlan
 from vidtldr.merging.saliency import check_steps, saliency
 from vidtldr.merging.schedule import Rate, parse_schedule
 

@@ -16,13 +16,13 @@ from timm.models.vision_transformer import Attention, Block
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from vidtldr.merging.attention import Statistic, attend
-from vidtldr.merging.dropping import PrunePlan
-from vidtldr.merging.first_pass import maps_to_fill, run_first_pass, take_scores
+from vidtldr.merging.attention.attend import Statistic, attend
 from vidtldr.merging.matching import MergePlan
 from vidtldr.merging.methods import LayerView, Method, Reduction
-from vidtldr.merging.record import LayerRecord, Observer, SourceMap
+from vidtldr.merging.plans import PrunePlan
+from vidtldr.merging.rollout_pass import maps_to_fill, run_first_pass, take_scores
 from vidtldr.merging.schedule import Rate, tokens_to_merge
+from vidtldr.merging.trace import LayerRecord, Observer, SourceMap
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from vidtldr.atomic import write_atomically
 from vidtldr.errors import UserError
+from vidtldr.storage.atomic_files import write_atomically
 
 StateDict = dict[str, Tensor]
 

@@ -11,7 +11,6 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.models import VisionTransformer
 from torch import Tensor
 
-from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
 from vidtldr.metrics.base_to_novel import HALVES, Half
@@ -20,11 +19,12 @@ from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
-from vidtldr.samples import Sample, contributions_of
-from vidtldr.scores import ScoreTable
-from vidtldr.tasks.mixing import ClipMixer
-from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
-from vidtldr.tasks.units import UnitTask
+from vidtldr.results.bootstrap import Contributions
+from vidtldr.results.samples import Sample, contributions_of
+from vidtldr.results.score_tables import ScoreTable
+from vidtldr.tasks.base import UnitTask
+from vidtldr.tasks.fine_tuning.mixing import ClipMixer
+from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
 
 _log = logging.getLogger(__name__)
 PUBLISHED_SEEDS = 3

@@ -10,18 +10,18 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
-from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
-from vidtldr.samples import Sample, contributions_of
-from vidtldr.scores import ScoreTable
-from vidtldr.tasks.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
-from vidtldr.tasks.units import UnitTask
-from vidtldr.tasks.work import Unit
+from vidtldr.results.bootstrap import Contributions
+from vidtldr.results.samples import Sample, contributions_of
+from vidtldr.results.score_tables import ScoreTable
+from vidtldr.storage.batch_store import Unit
+from vidtldr.tasks.base import UnitTask
+from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
 
 _log = logging.getLogger(__name__)
 

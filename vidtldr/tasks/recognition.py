@@ -10,17 +10,17 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
-from vidtldr.bootstrap import Contributions
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
-from vidtldr.samples import Sample, contributions_of
-from vidtldr.scores import ScoreTable
-from vidtldr.tasks.mixing import ClipMixer
-from vidtldr.tasks.optimization import adamw_with_cosine, nothing_to_learn
-from vidtldr.tasks.units import UnitTask
+from vidtldr.results.bootstrap import Contributions
+from vidtldr.results.samples import Sample, contributions_of
+from vidtldr.results.score_tables import ScoreTable
+from vidtldr.tasks.base import UnitTask
+from vidtldr.tasks.fine_tuning.mixing import ClipMixer
+from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, nothing_to_learn
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from datamodules.clips import pyav_frames
-from datamodules.sampling import dense_views, interleaved_views, middle_frames, segment_centres
-from datamodules.video import BrokenVideoError, read_clip
+from datamodules.clips.decoder import BrokenVideoError, read_clip
+from datamodules.clips.sampling import dense_views, interleaved_views, middle_frames, segment_centres
 from tests.helpers.h264_headers import without_reorder_hint
 from tests.helpers.remuxed import cut_from, packed, recorded_from, remuxed, shifted_by, with_cover
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames

@@ -1,0 +1,1 @@
+"""From annotation files to records, and from names of videos to their files."""

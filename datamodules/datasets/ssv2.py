@@ -1,0 +1,43 @@
+"""Something-Something V2: 174 kinds of action, told by motion rather than by objects."""
+
+from typing import Any, ClassVar
+
+from datamodules.base import ANNOTATION_FOLDERS
+from datamodules.recognition import RecognitionDataModule
+
+
+class SSv2(RecognitionDataModule):
+    """Something-Something V2, tested on its validation part, with its own files under both names or with plain lists.
+
+    Args:
+        root: Folder of the dataset.
+        num_segments: Clips of each video in a test.
+        num_crops: Squares along the long side of each of these clips.
+        stride: Frames from one frame of a clip to the next; None spreads the frames of a clip over the whole video.
+        mirror: Refused: some classes tell left from right.
+        **options: Options of :class:`~datamodules.recognition.RecognitionDataModule`.
+    """
+
+    annotation_names: ClassVar = (
+        "validation.json",
+        "something-something-v2-validation.json",
+        "test.csv",
+        "val.csv",
+    )
+    train_names: ClassVar = ("train.json", "something-something-v2-train.json", "train.csv")
+    annotation_folders: ClassVar = (*ANNOTATION_FOLDERS, "labels")
+    video_folders: ClassVar = ("20bn-something-something-v2", "videos", "")
+    test_videos: ClassVar = 24777
+
+    def __init__(
+        self,
+        root: str,
+        num_segments: int = 2,
+        num_crops: int = 3,
+        stride: int | None = None,
+        mirror: bool = False,
+        **options: Any,
+    ):
+        if mirror:
+            raise ValueError("mirror=True must not be set for SSv2: some of its classes tell left from right")
+        super().__init__(root, num_segments=num_segments, num_crops=num_crops, stride=stride, **options)

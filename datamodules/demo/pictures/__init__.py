@@ -1,0 +1,1 @@
+"""Pictures of the demo's videos: scenes, photographs, rendering."""

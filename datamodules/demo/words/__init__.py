@@ -1,0 +1,1 @@
+"""Words of the demo's captions, questions and class names."""

@@ -1,0 +1,1 @@
+"""From frames to batches: data sets, loaders that outlive their workers, the order of a training."""

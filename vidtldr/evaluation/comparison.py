@@ -1,0 +1,116 @@
+"""Methods compared one after the other: what has finished is on disk after each."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from vidtldr.evaluation.one_method import MakeTrainer, MethodLogger, evaluate
+from vidtldr.evaluation.processes import Processes
+from vidtldr.evaluation.run_folder import Run
+from vidtldr.merging import Method
+from vidtldr.results.bootstrap import Contributions, paired_interval
+from vidtldr.results.records import MethodResult, RunRecord
+from vidtldr.results.report import markdown
+from vidtldr.results.samples import Sample, read_samples, write_samples
+
+_log = logging.getLogger(__name__)
+
+
+class Comparison:
+    """A run over several methods.
+
+    Args:
+        run: Where work and results are kept.
+        record: What is reported; filled here.
+        processes: Those that share the work. The first one writes.
+        methods: What to compare, by name.
+    """
+
+    def __init__(self, run: Run, record: RunRecord, processes: Processes, methods: Mapping[str, Method]) -> None:
+        self.record = record
+        self._run, self._processes, self._methods = run, processes, methods
+        self._option_keys = list(dict.fromkeys(key for method in methods.values() for key in vars(method)))
+        self._loggers: dict[str, MethodLogger] = {}
+        if processes.is_first:
+            self._loggers = {name: MethodLogger(record.tensorboard_dir, name, record.score_tables) for name in methods}
+        self._samples: dict[str, list[Sample]] = {}
+        self._contributions: dict[str, Contributions] = {}
+
+    def evaluate_all(self, module: Any, datamodule: Any, make_trainer: MakeTrainer) -> None:
+        """Evaluate every method that an earlier run has not finished.
+
+        Args:
+            module: As :func:`~vidtldr.evaluation.one_method.evaluate` takes it.
+            datamodule: Likewise.
+            make_trainer: Likewise.
+        """
+        finished = self._processes.agree({name: self._run.finished(name) for name in self._methods})
+        earlier = self._read_samples(name for name, result in finished.items() if result is not None)
+        for name, method in self._methods.items():
+            if (result := finished[name]) is not None:
+                self._take_in(result, earlier.get(name, []), module)
+                continue
+            result = evaluate(
+                name,
+                method,
+                module,
+                datamodule,
+                make_trainer=make_trainer,
+                logger=self._loggers.get(name, False),
+                work=self._run.units(name),
+            )
+            result = self._of_all_processes(result)
+            self._take_in(result, module.samples, module)
+            if self._processes.is_first:
+                self._write(result)
+            self._processes.wait()  # nobody may still read what is dropped now, nor write to a method that is through
+
+    def close(self) -> None:
+        """Write what there is once for all methods; the work is dropped."""
+        if self._processes.is_first:
+            for logger in self._loggers.values():
+                logger.log_report(markdown(self.record))
+            self.record.finished = True
+            self.record.write()
+            self._run.close()
+        self._processes.wait()
+
+    def _take_in(self, result: MethodResult, samples: list[Sample], module: Any) -> None:
+        self.record.results.append(result)
+        if not self._processes.is_first:
+            return
+        self._samples[result.name] = samples
+        self._contributions[result.name] = module.contributions(samples)
+        base = next((other.name for other in self.record.results if other.method.name == "base"), None)
+        for other in self.record.results:
+            if base is not None and other.name != base and other.name not in self.record.intervals:
+                self._compare(other.name, base)
+
+    def _compare(self, name: str, base: str) -> None:
+        try:
+            interval = paired_interval(self._contributions[name], self._contributions[base])
+        except ValueError as error:
+            _log.warning("no confidence interval for %s - %s: %s", name, base, error)
+        else:
+            self.record.intervals[name] = interval
+
+    def _write(self, result: MethodResult) -> None:
+        self._loggers[result.name].log_result(result, self._option_keys)
+        write_samples(self.record.samples_path, self._samples)
+        self.record.write()
+        self._run.finish(result)
+
+    def _read_samples(self, names: Any) -> dict[str, list[Sample]]:
+        wanted = set(names)
+        samples: dict[str, list[Sample]] = {name: [] for name in wanted}
+        if wanted and self._processes.is_first:
+            for sample in read_samples(self.record.samples_path):
+                if (name := sample.pop("method")) in wanted:
+                    samples[name].append(sample)
+        return samples
+
+    def _of_all_processes(self, result: MethodResult) -> MethodResult:
+        """The result with the speed of all processes: rates add up, the longest time and the largest memory count."""
+        speeds = self._processes.gather(result.speed)
+        return replace(result, speed=speeds[0].with_others(speeds[1:]))

@@ -1,0 +1,1 @@
+"""Instruments: FLOPs, counted and by formula; time."""

@@ -1,0 +1,250 @@
+"""The table of a run, in the paper's form: for a terminal, and as Markdown for TensorBoard and pipes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vidtldr.results.bootstrap import DRAWS, LEVEL, Interval
+from vidtldr.results.records import MethodResult, RunRecord
+from vidtldr.results.text_tables import Block, draw, markdown_block
+
+WIDTH = 120  # columns that the table fits into
+_WIDE = 110  # with fewer, numbers would be broken over two lines
+_FIRST_NAMES = 5
+_NONE = "-"
+_SLOW_INPUT = 0.5  # share of the time spent waiting for clips from which on decoding is called the bottleneck
+
+
+def print_report(record: RunRecord, console: Console) -> None:
+    """Show the report: drawn tables on a terminal, Markdown in a pipe or file."""
+    if console.is_terminal:
+        console.print(render(record, narrow=console.width < _WIDE), width=min(console.width, WIDTH))
+    else:
+        print(markdown(record), file=console.file)
+
+
+def render(record: RunRecord, *, narrow: bool = False) -> RenderableType:
+    """The report as tables for a terminal of up to :data:`WIDTH` columns; ``narrow`` is for 80 of them."""
+    notes = Table.grid(padding=(0, 2))
+    notes.add_column(style="bold")
+    notes.add_column(overflow="fold")
+    for name, text in facts(record):
+        notes.add_row(name, Text(text))
+    return Group(*(draw(block) for block in blocks(record, narrow=narrow)), Text(), notes)
+
+
+def markdown(record: RunRecord) -> str:
+    """The report as Markdown."""
+    parts = [markdown_block(block) for block in blocks(record)]
+    parts.append("\n".join(f"- **{name}**: {text}" for name, text in facts(record)))
+    return "\n\n".join(parts)
+
+
+def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
+    """The headline table with cost and speed, then the task's other tables if their scores are there.
+
+    Args:
+        record: The run.
+        narrow: Give speed and memory a table of their own.
+    """
+    results, base = record.results, _base(record.results)
+    whole = all(result.evaluated.complete for result in results)
+    tables: list[Block] = []
+    for scores in record.score_tables:
+        if not all(key in result.metrics for result in results for key in scores.columns):
+            continue
+        headline = not tables
+        columns = {"method": [_label(result) for result in results]}
+        if headline:
+            columns["GFLOPs"] = [_gflops(result, base) for result in results]
+        for key, heading in scores.columns.items():
+            columns[heading] = [f"{result.metrics[key]:.1f}" for result in results]
+        if base:
+            intervals = record.intervals if headline else {}
+            columns["Δ base"] = [_difference(result, base, scores.compared, intervals) for result in results]
+        if not whole:
+            columns["videos"] = [str(result.evaluated) for result in results]
+        if headline and not narrow:
+            columns |= _speed_columns(results)
+        tables.append(_block(f"{record.config_name}: {scores.title}" if headline else scores.title, columns))
+    if narrow:
+        tables.append(_block("speed", {"method": [_label(result) for result in results]} | _speed_columns(results)))
+    return tables
+
+
+def facts(record: RunRecord) -> list[tuple[str, str]]:
+    """What a reader must know to judge the numbers, as pairs of a word and a sentence."""
+    lines = [("evaluated", _evaluated(record))]
+    for kind in ("missing", "broken"):
+        names = list(dict.fromkeys(name for result in record.results for name in getattr(result.evaluated, kind)))
+        if names:
+            lines.append((kind, f"{len(names)} left out: {_first(names)}"))
+    return [
+        *lines,
+        ("scores", record.score_note),
+        *_uncertainty(record),
+        ("protocol", _protocol(record)),
+        ("frames", _frames(record)),
+        ("computed", _computed(record)),
+        ("clips/s", _timing(record)),
+        ("input", _input(record)),
+        ("memory", "peak of " + "; ".join(dict.fromkeys(result.speed.peak_memory_of for result in record.results))),
+        ("checkpoint", _checkpoint(record)),
+        ("versions", ", ".join(f"{name} {version or 'missing'}" for name, version in record.versions.items())),
+        ("results", f"{record.results_path}, for each sample {record.samples_path.name}"),
+        ("tensorboard", f"tensorboard --logdir {record.tensorboard_dir}"),
+    ]
+
+
+def describe_options(options: dict[str, Any]) -> str:
+    """Options as ``r=500,200,100,100``."""
+    return " ".join(f"{key}={_value(value)}" for key, value in options.items())
+
+
+def _block(title: str, columns: dict[str, list[str]]) -> Block:
+    return Block(title, list(columns), [list(row) for row in zip(*columns.values())])
+
+
+def _label(result: MethodResult) -> str:
+    defaults = {} if result.method.name == "base" else type(result.method)().__dict__
+    given = {key: value for key, value in result.options.items() if key == "r" or value != defaults[key]}
+    name = result.name if result.name == result.method.name else f"{result.name} [{result.method.name}]"
+    return f"{name} {describe_options(given)}".strip()
+
+
+def _base(results: Sequence[MethodResult]) -> MethodResult | None:
+    return next((result for result in results if result.method.name == "base"), None)
+
+
+def _gflops(result: MethodResult, base: MethodResult | None) -> str:
+    share = f" {100 * result.gflops / base.gflops:.0f}%" if base and base is not result else ""
+    return f"{_gflops_digits(result.gflops)}{share}"
+
+
+def _gflops_digits(gflops: float) -> str:
+    return f"{gflops:.1f}" if gflops >= 10 else f"{gflops:.3g}"
+
+
+def _difference(result: MethodResult, base: MethodResult, key: str, intervals: Mapping[str, Interval]) -> str:
+    if result is base:
+        return _NONE
+    difference = _signed(result.metrics[key] - base.metrics[key])
+    if interval := intervals.get(result.name):
+        return f"{difference} [{_signed(interval.low)}, {_signed(interval.high)}]"
+    return difference
+
+
+def _signed(points: float) -> str:
+    return f"{round(points, 1) + 0.0:+.1f}"  # rounded first, so that it never shows as -0.0
+
+
+def _speed_columns(results: Iterable[MethodResult]) -> dict[str, list[str]]:
+    results = list(results)
+    columns = {"encoder clips/s": [_rate(result.speed.encoder_clips_per_second) for result in results]}
+    if not _kept(results):  # else only the first method decodes, and this would not compare
+        columns["end-to-end clips/s"] = [_rate(result.speed.end_to_end_clips_per_second) for result in results]
+    return columns | {"peak memory": [_bytes(result.speed.peak_memory_bytes) for result in results]}
+
+
+def _kept(results: Iterable[MethodResult]) -> bool:
+    return any(result.speed.kept_videos for result in results)
+
+
+def _rate(per_second: float | None) -> str:
+    if per_second is None:
+        return _NONE
+    return f"{per_second:.1f}" if per_second < 100 else f"{per_second:.0f}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def _value(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _evaluated(record: RunRecord) -> str:
+    said = []
+    for result in record.results:
+        counts = "".join(f", {number:,} {name}" for name, number in result.evaluated.counts.items())
+        said.append(f"{result.evaluated} videos{counts}")
+    return " / ".join(dict.fromkeys(said))
+
+
+def _uncertainty(record: RunRecord) -> list[tuple[str, str]]:
+    if not record.intervals:
+        return []
+    told = f"difference of {record.score_tables[0].compared} to base [{100 * LEVEL:.0f} % confidence interval]"
+    return [("Δ base", f"{told}: paired bootstrap over videos, {DRAWS:,} draws")]
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_FIRST_NAMES]) + (", …" if len(names) > _FIRST_NAMES else "")
+
+
+def _protocol(record: RunRecord) -> str:
+    known = (
+        ("model", "num_frames", "{} frames"),
+        ("model", "image_size", "{0}x{0} px"),
+        ("model", "k_test", "best {} re-ranked (k_test)"),
+        ("model", "max_text_length", "texts up to {} tokens"),
+        ("model", "max_question_length", "questions up to {} tokens"),
+        ("data", "num_segments", "{} temporal segments"),
+        ("data", "num_crops", "{} spatial crops"),
+        ("data", "stride", "stride {}"),
+    )
+    values = [(record.setting(part, key), words) for part, key, words in known]
+    return ", ".join([*(words.format(value) for value, words in values if value is not None), record.resizing])
+
+
+def _frames(record: RunRecord) -> str:
+    if record.decoder.startswith("decord"):
+        return f"decoded by {record.decoder}, which gives other frames than asked for from some containers"
+    return f"decoded by {record.decoder}"
+
+
+def _computed(record: RunRecord) -> str:
+    precision = f"precision {record.precision}"
+    if record.precision != record.precision_asked:
+        precision += f" ({record.precision_asked} was asked for, which this device does not have)"
+    return f"{record.device}, {precision}, batch size {record.setting('data', 'batch_size')}"
+
+
+def _timing(record: RunRecord) -> str:
+    told = ["encoder = test step, without decoding"]
+    if _kept(record.results):
+        told.append("the first method ran beside decoding, which costs it on a CPU: `python -m vidtldr.bench` compares")
+    else:
+        told.append("end-to-end = by the clock, with decoding")
+    clips = ", ".join(dict.fromkeys(str(result.speed.clips_measured) for result in record.results))
+    told.append(f"{clips} clips measured, after a first batch as warm-up where there are more")
+    return "; ".join(told)
+
+
+def _input(record: RunRecord) -> str:
+    """How long each method waited for clips, and what that means."""
+    waits = ", ".join(
+        f"{result.name} {result.speed.input_seconds:.1f} of {result.speed.seconds:.1f} s" for result in record.results
+    )
+    told = [f"waited for clips: {waits}", f"{record.setting('data', 'num_workers')} workers"]
+    if kept := max((result.speed.kept_videos for result in record.results), default=0):
+        told.append(f"each clip decoded once, {kept:,} videos kept for the later methods")
+    slow = [result.name for result in record.results if result.speed.input_seconds > _SLOW_INPUT * result.speed.seconds]
+    if slow:
+        told.append(f"decoding is the bottleneck of {', '.join(slow)}: try more --data.num_workers")
+    return "; ".join(told)
+
+
+def _checkpoint(record: RunRecord) -> str:
+    if record.checkpoint is None:
+        return "none: the weights are random, and so are the scores"
+    files, hashes = _as_list(record.checkpoint), _as_list(record.checkpoint_sha256 or _NONE)
+    return ", ".join(f"{file} (sha256 {digest[:12]})" for file, digest in zip(files, hashes))
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""What goes to disk: atomic files, JSON values, the outcome of batches, checkpoints of a training."""

@@ -1,0 +1,1 @@
+"""What fine-tuning shares: optimisers and mixed labels."""

@@ -1,0 +1,103 @@
+"""What the passes over videos and texts left behind for scoring."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vidtldr.storage.batch_store import Unit, joined
+
+
+class EncodedSide:
+    """Features in memory, token states in the files of their units.
+
+    Token states are several GB for a thousand clips of UMT-B; they are mapped, so that only those in use take memory,
+    once for all processes of a machine.
+
+    Args:
+        units: Batches with ``index`` ``[b]``, ``features`` ``[b, e]`` and ``tokens`` ``[b, n, d]``; of a batch in which
+            everything was broken, ``index`` alone.
+        rows: Items in total; those of no unit are absent.
+    """
+
+    def __init__(self, units: Sequence[Unit], rows: int) -> None:
+        filled = [unit for unit in units if "tokens" in unit]
+        self._index = joined(filled, "index")
+        self._features = joined(filled, "features")
+        self._tokens = [unit["tokens"] for unit in filled]
+        self._place = {
+            row: (number, position)
+            for number, unit in enumerate(filled)
+            for position, row in enumerate(unit["index"].tolist())
+        }
+        self.present = torch.zeros(rows, dtype=torch.bool)
+        if self._index is not None:
+            self.present[self._index] = True
+
+    def features(self, rows: Tensor) -> Tensor:
+        """Features ``[b, e]`` of some rows."""
+        return self.scattered(self._features)[rows]
+
+    def tokens(self, row: int) -> Tensor:
+        """Token states ``[n, d]`` of a row, on the CPU."""
+        number, position = self._place[row]
+        return self._tokens[number][position]
+
+    def scattered(self, values: Tensor | None) -> Tensor:
+        """What was kept of each present row, ``[present, ...]``, as ``[rows, ...]`` with zeros for the absent.
+
+        Raises:
+            ValueError: Nothing was encoded.
+        """
+        if values is None or self._index is None:
+            raise ValueError("nothing was encoded yet")
+        return values.new_zeros(len(self.present), *values.shape[1:]).index_copy_(0, self._index, values)
+
+
+@dataclass(frozen=True)
+class Answerable:
+    """What can be scored once broken videos are out.
+
+    Attributes:
+        videos: Rows of the videos that were read, ``[g]``. One without a caption stays, as a distractor.
+        queries: Rows of the texts that have one of these videos, ``[q]``.
+        correct: Which pairs are correct, ``[q, g]`` bool.
+    """
+
+    videos: Tensor
+    queries: Tensor
+    correct: Tensor
+
+
+class EncodedSet:
+    """Both sides of a retrieval evaluation.
+
+    Args:
+        video_units: As :class:`EncodedSide` takes them.
+        text_units: Likewise, with padding masks ``mask`` ``[b, l]`` and a note ``videos``: for each text the gallery
+            positions of its videos.
+        num_videos: Videos of the gallery, broken ones included.
+        num_texts: Text queries.
+    """
+
+    def __init__(
+        self, video_units: Sequence[Unit], text_units: Sequence[Unit], num_videos: int, num_texts: int
+    ) -> None:
+        self.videos, self.texts = EncodedSide(video_units, num_videos), EncodedSide(text_units, num_texts)
+        self._masks = joined(list(text_units), "mask")
+        self._correct = torch.zeros(num_texts, num_videos, dtype=torch.bool)
+        for unit in text_units:
+            for row, videos in zip(unit["index"].tolist(), unit.notes["videos"], strict=True):
+                self._correct[row, videos] = True
+
+    def text_mask(self, rows: Tensor) -> Tensor:
+        """Padding masks ``[b, l]`` of some texts."""
+        return self.texts.scattered(self._masks)[rows]
+
+    def answerable(self) -> Answerable:
+        """Videos that were read, texts that have one of them, and which pairs are correct."""
+        videos = self.videos.present.nonzero().squeeze(1)
+        correct = self._correct[:, videos] & self.texts.present.unsqueeze(1)
+        queries = correct.any(dim=1).nonzero().squeeze(1)
+        return Answerable(videos, queries, correct[queries])
