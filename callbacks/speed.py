@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from datamodules.loading.batches import ClipBatch
+
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"  # proc(5): sets the peak resident set size to the current one
@@ -81,7 +83,7 @@ class SpeedCallback(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Note when a video batch enters the model."""
-        if "clips" in batch:
+        if isinstance(batch, ClipBatch):
             _synchronize(pl_module.device)
             self._step_start = time.perf_counter()
 
@@ -95,9 +97,9 @@ class SpeedCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Note when it has left."""
-        if "clips" in batch:
+        if isinstance(batch, ClipBatch):
             _synchronize(pl_module.device)
-            self._clock.add(len(batch["clips"]), self._step_start, time.perf_counter())
+            self._clock.add(len(batch.clips), self._step_start, time.perf_counter())
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the measurements of this test and of those before it together."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import torch
 from lightning import LightningDataModule
@@ -19,6 +19,7 @@ from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
 from datamodules.annotations.video_files import VideoFiles
 from datamodules.clips.cache import KeptClips
 from datamodules.clips.decoder import BrokenVideoError, Decoder, check_decoder, decoder_version
+from datamodules.loading.batches import Batch, ClipBatch
 from datamodules.loading.clip_datasets import ClipDataset, RandomClipDataset, collate_clips
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.order import EpochOrder
@@ -164,16 +165,13 @@ class VideoDataModule(LightningDataModule):
         """What a report tells beside the number of videos; complete after a full pass."""
         return {}
 
-    def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Count the broken videos of a batch; runs in the main process, which the workers cannot write to.
 
         Raises:
             BrokenVideoError: A video of the batch is broken and ``strict`` is set.
         """
-        if "broken" not in batch:  # texts
-            return batch
-        batch["broken"] = [tuple(video) for video in batch["broken"]]  # pinning memory makes lists of tuples
-        for position, reason in batch["broken"]:
+        for position, reason in batch.broken if isinstance(batch, ClipBatch) else ():
             if self.strict:
                 raise BrokenVideoError(reason)
             if self.trainer is not None and self.trainer.training:
@@ -330,7 +328,7 @@ class VideoDataModule(LightningDataModule):
         return Path(self._cache_folder.name)
 
     def _train_loader(
-        self, dataset: RandomClipDataset, collate: Callable[..., dict[str, Any]] = collate_clips
+        self, dataset: RandomClipDataset, collate: Callable[..., ClipBatch] = collate_clips
     ) -> GuardedLoader:
         """A loader of full batches, shuffled; its workers live until :meth:`teardown`."""
         rank, world_size = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
@@ -354,7 +352,7 @@ class VideoDataModule(LightningDataModule):
         dataset: ClipDataset,
         *,
         loader: int = 0,
-        collate: Callable[..., dict[str, Any]] = collate_clips,
+        collate: Callable[..., ClipBatch] = collate_clips,
         views: int | None = None,
     ) -> GuardedLoader:
         """A loader of this process's share of a gallery; ``views`` of each video where its item holds several."""

@@ -11,6 +11,7 @@ from datamodules.annotations.records import RetrievalRecords
 from datamodules.annotations.retrieval_files import read_annotation
 from datamodules.annotations.text import pre_text
 from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive
+from datamodules.loading.batches import Batch
 from datamodules.loading.clip_datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
 from datamodules.loading.guarded_loader import GuardedLoader
 
@@ -84,11 +85,11 @@ class RetrievalDataModule(VideoDataModule):
             raise RuntimeError('setup("fit") has not run')
         return self._train_loader(self._train_set)
 
-    def val_dataloader(self) -> list[Iterable[dict[str, Any]]]:
+    def val_dataloader(self) -> list[Iterable[Batch]]:
         """Loaders of the videos and of the texts of the validation annotation; none if there is no such annotation."""
         return self._gallery_loaders() if self.val_annotation else []
 
-    def test_dataloader(self) -> list[Iterable[dict[str, Any]]]:
+    def test_dataloader(self) -> list[Iterable[Batch]]:
         """Loaders of the videos and of the texts."""
         return self._gallery_loaders()
 
@@ -123,7 +124,7 @@ class RetrievalDataModule(VideoDataModule):
             raise RuntimeError("setup has not run")
         return self.records
 
-    def _gallery_loaders(self) -> list[Iterable[dict[str, Any]]]:
+    def _gallery_loaders(self) -> list[Iterable[Batch]]:
         texts = TextDataset(self._evaluated())
         clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds, self.decoder)
         text_batches = self._share(loader=1).of(len(texts), self.text_batch_size)

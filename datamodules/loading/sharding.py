@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,14 @@ class Share:
         return [list(range(start, min(start + batch_size, num_items))) for start in own] or [[]]
 
 
-def batch_facts(items: Sequence[Any]) -> dict[str, int]:
+class BatchFacts(TypedDict):
+    """What a batch is known by, as :class:`~datamodules.loading.batches.Batch` has it."""
+
+    first: int
+    items: int
+
+
+def batch_facts(items: Sequence[Any]) -> BatchFacts:
     """What a batch is known by.
 
     Args:

@@ -9,9 +9,15 @@ import torch
 
 import callbacks.speed as speed_module
 from callbacks import Speed, SpeedCallback
+from datamodules.loading.batches import ClipBatch, TextBatch
 
 CPU = SimpleNamespace(device=torch.device("cpu"))
+_TEXT = TextBatch(texts=["a"], index=torch.arange(1), videos=[[0]], first=0, items=1)
 TRAINER = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")))
+
+
+def _videos(clips: int) -> ClipBatch:
+    return ClipBatch(clips=torch.zeros(clips, 1), index=torch.arange(clips), broken=[], first=0, items=clips)
 
 
 class Clock:
@@ -40,7 +46,7 @@ def play(
     callback = callback or SpeedCallback()
     callback.setup(trainer, CPU, "test")
     for index, (clips, decoding, encoding) in enumerate(batches):
-        batch = {"clips": torch.zeros(clips, 1)} if loader == 0 else {"texts": ["a"]}
+        batch = _videos(clips) if loader == 0 else _TEXT
         clock.now += decoding
         callback.on_test_batch_start(trainer, CPU, batch, index, loader)
         clock.now += encoding

@@ -12,6 +12,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from datamodules.loading.batches import Batch, ClipBatch
 from vidtldr.errors import UserError
 from vidtldr.results.samples import Sample
 from vidtldr.storage.batch_store import Unit, WorkStore
@@ -63,7 +64,7 @@ class UnitTask(LightningModule):
         """Begin."""
         self.start_units()
 
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def on_test_batch_end(self, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Keep what the step returned; apart from the step, whose time is the encoder's."""
         self.keep_batch(self.loader_stages[dataloader_idx], batch, outputs)
 
@@ -71,13 +72,11 @@ class UnitTask(LightningModule):
         """As in a test."""
         self.on_test_epoch_start()
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Any:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Any:
         """As in a test."""
         return self.test_step(batch, batch_idx, dataloader_idx)
 
-    def on_validation_batch_end(
-        self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
+    def on_validation_batch_end(self, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """As in a test."""
         self.on_test_batch_end(outputs, batch, batch_idx, dataloader_idx)
 
@@ -90,9 +89,7 @@ class UnitTask(LightningModule):
             self._temporary = self._agree(folder)
             self._store = WorkStore(Path(self._temporary))
 
-    def keep_batch(
-        self, stage: str, batch: Mapping[str, Any], tensors: Mapping[str, Tensor] | None, **notes: Any
-    ) -> None:
+    def keep_batch(self, stage: str, batch: Batch, tensors: Mapping[str, Tensor] | None, **notes: Any) -> None:
         """Keep what came out of a batch.
 
         Args:
@@ -101,10 +98,10 @@ class UnitTask(LightningModule):
             tensors: What came out; None if every video of the batch was broken.
             notes: What else to keep, as JSON can hold it.
         """
-        if batch["first"] >= 0:
-            content = {"index": batch["index"]} | dict(tensors or {})
-            notes["broken"] = [list(video) for video in batch.get("broken", ())]
-            self.keep_unit(stage, batch["first"], content, items=batch["items"], **notes)
+        if batch.first >= 0:
+            content = {"index": batch.index} | dict(tensors or {})
+            notes["broken"] = [list(video) for video in batch.broken] if isinstance(batch, ClipBatch) else []
+            self.keep_unit(stage, batch.first, content, items=batch.items, **notes)
 
     def keep_unit(self, stage: str, number: int, tensors: Mapping[str, Tensor], *, items: int, **notes: Any) -> None:
         """Keep a unit that is no batch; ``items`` is how many of the things that the stage counts it holds."""

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.models import VisionTransformer
 from torch import Tensor
 
+from datamodules.loading.batches import ClipBatch, ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
 from vidtldr.metrics.base_to_novel import HALVES, Half
@@ -169,12 +170,12 @@ class BaseToNovel(UnitTask):
             self.samples = []
         self._encode_halves()
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
+    def test_step(self, batch: ViewBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Classify a batch of videos among the names of its half."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return None
-        logits = self.model.logits(self.encode_video(batch["clips"]), self._class_features[dataloader_idx])
-        return {"logits": logits.float(), "label": batch["label"]}
+        logits = self.model.logits(self.encode_video(batch.clips), self._class_features[dataloader_idx])
+        return {"logits": logits.float(), "label": batch.label}
 
     def on_test_epoch_end(self) -> None:
         """Log ``base``, ``novel`` and ``hm``, over the seeds evaluated so far."""
@@ -239,11 +240,12 @@ class BaseToNovel(UnitTask):
         self._base_tokens = self.tokenizer(prompts(self._class_names("base"), self.template)).to(self.device)
         self.mixer = ClipMixer(len(self._base_tokens), **self.mixing)
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Cross-entropy with the (mixed, smoothed) labels, among the base classes; both towers learn."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return nothing_to_learn(self)
-        clips, targets = self.mixer(self.pixel_norm(batch["clips"]), batch["label"])
+        assert batch.label is not None  # data for base-to-novel give each clip its class
+        clips, targets = self.mixer(self.pixel_norm(batch.clips), batch.label)
         logits = self.model.logits(self.model.encode_video(clips), self.model.encode_text(self._base_tokens))
         loss = F.cross_entropy(logits.float(), targets)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))

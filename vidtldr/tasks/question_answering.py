@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
+from datamodules.loading.batches import Batch, QuestionBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
 from vidtldr.models.checkpoint import file_sha256, save_weights
@@ -131,23 +132,26 @@ class VideoQuestionAnswering(UnitTask):
         self._answers = list(self._datamodule().answers)
         self._answer_pieces = self._tokenize_answers(self._answers)
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Tensor | None:
+    def test_step(self, batch: QuestionBatch, batch_idx: int, dataloader_idx: int = 0) -> Tensor | None:
         """Encode a batch of videos; their questions wait, so that a step takes as long as the encoder does."""
-        if not len(batch["index"]):  # every video of the batch was broken
+        if not len(batch.index):  # every video of the batch was broken
             return None
-        return self.model.encode_video(self.model.normalize(batch["clips"]))
+        return self.model.encode_video(self.model.normalize(batch.clips))
 
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def on_test_batch_end(self, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Answer the questions of the videos that were encoded, and keep the answers' positions in the list."""
+        assert isinstance(batch, QuestionBatch)
         found: list[int] = []
         if isinstance(outputs, Tensor):
             # Hooks, unlike steps, do not run in the trainer's precision of themselves.
             with self.trainer.precision_plugin.forward_context():
-                for video, questions in zip(outputs, batch["questions"], strict=True):
+                for video, questions in zip(outputs, batch.questions, strict=True):
                     found += self._answer(video, questions) if questions else []
         asked = {
-            "video": [index for index, group in zip(batch["index"].tolist(), batch["questions"]) for _ in group],
-            **{key: list(chain.from_iterable(batch[key])) for key in ("questions", "answers", "question_ids")},
+            "video": [index for index, group in zip(batch.index.tolist(), batch.questions) for _ in group],
+            "questions": list(chain.from_iterable(batch.questions)),
+            "answers": list(chain.from_iterable(batch.answers)),
+            "question_ids": list(chain.from_iterable(batch.question_ids)),
         }
         self.keep_batch(self.loader_stages[0], batch, {"found": torch.tensor(found, dtype=torch.int64)}, **asked)
 
@@ -218,13 +222,14 @@ class VideoQuestionAnswering(UnitTask):
 
     # Fine-tuning.
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: QuestionBatch, batch_idx: int) -> Tensor:
         """Negative log-likelihood of the answers: summed over word pieces, averaged over questions."""
-        if not len(batch["index"]):  # every video of the batch was broken
+        if not len(batch.index):  # every video of the batch was broken
             return nothing_to_learn(self)
-        questions, answers = (list(chain.from_iterable(batch[key])) for key in ("questions", "answers"))
+        questions = list(chain.from_iterable(batch.questions))
+        answers = list(chain.from_iterable(batch.answers))
         input_ids, mask = (side.to(self.device) for side in self.tokenizer(questions, pad_to_longest=True))
-        tokens = self.model.encode_video(self.model.normalize(batch["clips"]))
+        tokens = self.model.encode_video(self.model.normalize(batch.clips))
         states = self.model.encode_questions(input_ids, mask, tokens)
         loss = self.model.text_decoder.answer_losses(states, mask, *self._tokenize_answers(answers)).mean()
         self.log("train/answers", loss, prog_bar=True, batch_size=len(questions))

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
+from datamodules.loading.batches import ClipBatch, ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.checkpoint import file_sha256, save_weights
@@ -130,11 +131,11 @@ class ActionRecognition(UnitTask):
         """Classifying views."""
         return ("views",)
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
+    def test_step(self, batch: ViewBatch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Classify a batch of views."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return None
-        return {"logits": self(batch["clips"]), "view": batch["view"], "label": batch["label"]}
+        return {"logits": self(batch.clips), "view": batch.view, "label": batch.label}
 
     def on_test_epoch_end(self) -> None:
         """Log ``top1`` and ``top5``."""
@@ -166,11 +167,12 @@ class ActionRecognition(UnitTask):
 
     # Fine-tuning.
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Cross-entropy with the (mixed, smoothed) labels of a batch."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return nothing_to_learn(self)
-        clips, targets = self.mixer(self.pixel_norm(batch["clips"]), batch["label"])
+        assert batch.label is not None  # data for recognition give each clip its class
+        clips, targets = self.mixer(self.pixel_norm(batch.clips), batch.label)
         loss = F.cross_entropy(self._classify(clips).float(), targets)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))
         return loss

@@ -12,6 +12,7 @@ import torch
 from datamodules import MSVD
 from datamodules.loading import clip_datasets as datasets
 from datamodules.loading import view_datasets
+from datamodules.loading.batches import ClipBatch
 from datamodules.recognition import RecognitionDataModule
 from tests.datamodules.conftest import write_umt_annotation
 from tests.helpers.video import encode_video, numbered_frames
@@ -27,8 +28,8 @@ class Watcher(L.LightningModule):
         self.clips = []
 
     def test_step(self, batch, batch_idx, dataloader_idx=0):
-        if "clips" in batch:
-            self.clips.append(batch["clips"].clone())
+        if isinstance(batch, ClipBatch):
+            self.clips.append(batch.clips.clone())
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
+from datamodules.loading.batches import Batch, ClipBatch, TextBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall, retrieval_ranks
 from vidtldr.models.checkpoint import file_sha256, save_weights
@@ -139,20 +140,21 @@ class VideoTextRetrieval(UnitTask):
         """Encoding, of either side."""
         return "videos", "texts"
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
         """Encode a batch of videos (loader 0) or texts (loader 1)."""
-        if not len(batch["index"]):  # every video of the batch was broken
+        if not len(batch.index):  # every video of the batch was broken
             return None
-        if dataloader_idx == 1:
-            input_ids, mask = self._tokenize(batch["texts"])
+        if isinstance(batch, TextBatch):
+            input_ids, mask = self._tokenize(batch.texts)
             hidden, features = self.model.encode_text(input_ids, mask)
             return {"tokens": hidden, "features": features, "mask": mask}
-        tokens, features = self.model.encode_video(self.model.normalize(batch["clips"]))
+        assert isinstance(batch, ClipBatch)
+        tokens, features = self.model.encode_video(self.model.normalize(batch.clips))
         return {"tokens": tokens, "features": features}
 
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def on_test_batch_end(self, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Keep what was encoded, and which videos belong to a text."""
-        notes = {"videos": batch["videos"]} if dataloader_idx == 1 else {}
+        notes = {"videos": batch.videos} if isinstance(batch, TextBatch) else {}
         self.keep_batch(self.loader_stages[dataloader_idx], batch, outputs, **notes)
 
     def on_test_epoch_end(self) -> None:
@@ -274,18 +276,19 @@ class VideoTextRetrieval(UnitTask):
         if getattr(self.trainer.datamodule, "batch_size", 2) < 2:  # type: ignore[attr-defined]
             raise UserError("retrieval learns from wrong pairs, too: set --data.batch_size to at least 2 for training")
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Contrastive, matching and (if asked for) word-guessing loss of a batch, equally weighted."""
-        if len(batch["index"].unique()) < 2:  # the others were broken, and no pair is a wrong one
+        if len(batch.index.unique()) < 2:  # the others were broken, and no pair is a wrong one
             return nothing_to_learn(self)
-        input_ids, mask = self._tokenize(batch["texts"], pad_to_longest=True)
-        tokens, video = self.model.encode_video(self.model.normalize(batch["clips"]))
+        assert batch.texts is not None  # data for retrieval give each clip a caption
+        input_ids, mask = self._tokenize(batch.texts, pad_to_longest=True)
+        tokens, video = self.model.encode_video(self.model.normalize(batch.clips))
         hidden, text = self.model.encode_text(input_ids, mask)
         with torch.no_grad():
             self.model.temp.clamp_(0.001, 0.5)
         similarity = video @ text.t() / self.model.temp
         wrong = self._wrong_texts(input_ids, mask)
-        pairs = similarity, batch["index"]
+        pairs = similarity, batch.index
         losses = {
             "train/contrastive": contrastive_loss(*pairs, wrong and wrong_logits(video, wrong, self.model.temp)),
             "train/matching": matching_loss(
