@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 
+from datamodules.contract import EvaluationData
 from datamodules.loading.batches import ClipBatch
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -62,10 +63,14 @@ class SpeedCallback(Callback):
     """Times the video batches of a test and watches peak memory; the result is :attr:`speed`.
 
     One callback measures one method: the tests that it sees, one for each seed, are taken together.
+
+    Args:
+        data: What is evaluated; None is the Trainer's datamodule.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, data: EvaluationData | None = None) -> None:
         super().__init__()
+        self._data = data
         self.speed: Speed | None = None
         self._measured = _Measured()
         self._seconds = self._input_seconds = 0.0
@@ -76,7 +81,7 @@ class SpeedCallback(Callback):
         self.speed = None
         self._clock = _ClipClock(start=time.perf_counter())
         self._memory = PeakMemory(trainer.strategy.root_device)
-        kept_videos = getattr(getattr(trainer, "datamodule", None), "num_kept_clips", 0)
+        kept_videos = getattr(self._data or getattr(trainer, "datamodule", None), "num_kept_clips", 0)
         self._kept_videos = max(self._kept_videos, kept_videos)
 
     def on_test_batch_start(

@@ -17,7 +17,7 @@ from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.paths import find_config
 from vidtldr.cli.sentences import import_class
 from vidtldr.errors import UserError
-from vidtldr.evaluation.one_method import build_methods
+from vidtldr.evaluation.methods import build_methods
 from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
 from vidtldr.measuring.timing import peak_above
 from vidtldr.merging import Method, merging

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.evaluate import EvalCLI
-from vidtldr.evaluation.one_method import build_methods
+from vidtldr.evaluation.methods import build_methods
 from vidtldr.measuring.flops_analytic import analytic_gflops
 from vidtldr.measuring.towers import build_tower
 from vidtldr.merging import Method
