@@ -3,7 +3,7 @@
 # make test-all   run all tests, as continuous integration does
 # make lint       check style, format, types and the direction of imports
 # make docs       make pages of all docstrings: build/api/index.html
-# make clean      remove the environment, the demos' data and the results
+# make clean      remove the environment, data and results of the demos, and the pages
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
