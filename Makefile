@@ -1,13 +1,14 @@
 # make demo       evaluate the embedded demos, one a task: base, ToMe and vid-TLDR side by side
 # make test       run the quick tests: meant to take less than five minutes on two cores
 # make test-all   run all tests, as continuous integration does
-# make lint       check style, format and types
-# make clean      remove the environment, the demos' data and the results
+# make lint       check style, format, types and the direction of imports
+# make docs       make pages of all docstrings: build/api/index.html
+# make clean      remove the environment, data and results of the demos, and the pages
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python eval.py --config demo.yaml
@@ -25,6 +26,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy vidtldr datamodules callbacks
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/api_pages.py build/api
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -32,7 +37,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
@@ -40,4 +45,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) data/demo data/demo_vqa data/demo_recognition data/demo_base2novel outputs
+	rm -rf $(VENV) data/demo data/demo_vqa data/demo_recognition data/demo_base2novel outputs build

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -72,9 +73,11 @@ def resolve(target: str, requirements: list[str], wheels: Path) -> list[str]:
 
 
 def main(targets: list[str]) -> None:
-    """Resolve what ``pyproject.toml`` asks for, and its extra ``dev``, for each of these machines."""
+    """Resolve what ``pyproject.toml`` asks for, and its extras, for each of these machines."""
     project = tomllib.loads(PYPROJECT.read_text())["project"]
-    requirements = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = chain.from_iterable(project["optional-dependencies"].values())
+    own_extras = f"{project['name']}["  # dev contains demo
+    requirements = project["dependencies"] + [name for name in extras if not name.startswith(own_extras)]
     with tempfile.TemporaryDirectory() as folder:
         build_pure(Path(folder))
         for target in targets or TARGETS:

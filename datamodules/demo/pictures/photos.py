@@ -84,9 +84,7 @@ def load_photo(photo: str) -> Image.Image:
     facts = PHOTOS[photo]
     spec = importlib.util.find_spec(facts.package)
     if spec is None or spec.origin is None:
-        raise FileNotFoundError(
-            f"the demo videos need the photographs of {facts.package}: pip install scikit-image scikit-learn"
-        )
+        raise FileNotFoundError(f"the demo videos need photographs of {facts.package}: pip install 'vidtldr[demo]'")
     path = Path(spec.origin).parent / facts.file
     if not path.is_file():
         raise FileNotFoundError(f"the installed {facts.package} lacks {path}, a background of the demo videos")
