@@ -19,7 +19,7 @@ from vidtldr.cli.sentences import import_class
 from vidtldr.errors import UserError
 from vidtldr.evaluation.one_method import build_methods
 from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
-from vidtldr.measuring.timing import peak_above
+from vidtldr.measuring.memory import peak_above
 from vidtldr.merging import Method, merging
 from vidtldr.merging.attention.backends import Backend, attention_backend
 from vidtldr.models.registry import CLIP_SETTINGS, ClipEncoder, build_encoder

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import vidtldr
-from callbacks.speed import Speed
+from vidtldr.measuring.speed import Speed
 from vidtldr.merging import Method, build_method
 from vidtldr.results.bootstrap import Interval
 from vidtldr.results.score_tables import ScoreTable
