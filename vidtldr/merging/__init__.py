@@ -1,10 +1,12 @@
-"""Training-free token merging and pruning for any model built from timm blocks. Pure PyTorch."""
+"""Training-free token merging and pruning for models built from transformer blocks. Pure PyTorch."""
 
 from vidtldr.merging.attention.backends import Backend, attention_backend
-from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
+from vidtldr.merging.blocks import MergeableBlock, Projected
+from vidtldr.merging.dropping import drop_lowest, max_droppable
+from vidtldr.merging.matching import match, max_mergeable, merge_tokens
 from vidtldr.merging.methods import Base, Method, ToMe, VidTLDR
 from vidtldr.merging.patch import apply, merging, remove
-from vidtldr.merging.plans import PrunePlan, drop_lowest, max_droppable
+from vidtldr.merging.plans import MergePlan, Plan, PrunePlan
 from vidtldr.merging.pruning import Attentiveness, Pruning, Rollout, SaliencyPruning
 from vidtldr.merging.registry import METHODS, build_method
 from vidtldr.merging.saliency import attentiveness, drop_background, rollout, saliency, sharpness
@@ -18,7 +20,10 @@ __all__ = [
     "Base",
     "LayerRecord",
     "MergePlan",
+    "MergeableBlock",
     "Method",
+    "Plan",
+    "Projected",
     "PrunePlan",
     "Pruning",
     "Rollout",

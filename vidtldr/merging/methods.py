@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidtldr.merging.attention.attend import Statistic
-from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
-from vidtldr.merging.plans import PrunePlan
+from vidtldr.merging.matching import match, max_mergeable, merge_tokens
+from vidtldr.merging.plans import Plan
 from vidtldr.merging.saliency import check_steps, saliency
 from vidtldr.merging.schedule import Rate, parse_schedule
 
@@ -51,7 +51,7 @@ class Reduction:
 
     tokens: Tensor
     mass: Tensor | None
-    plan: MergePlan | PrunePlan
+    plan: Plan
     source_weight: Tensor | None = None
 
 

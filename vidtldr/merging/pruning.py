@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 import torch
 
 from vidtldr.merging.attention.attend import Statistic
+from vidtldr.merging.dropping import drop_lowest, max_droppable
 from vidtldr.merging.methods import LayerView, Method, Reduction
-from vidtldr.merging.plans import drop_lowest, max_droppable
 
 
 @dataclass(frozen=True)
