@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from vidtldr.merging.attention.attend import Statistic
 from vidtldr.merging.blocks import MergeableBlock, Stack, find_stack, in_parts, run_attention
-from vidtldr.merging.methods import LayerView, Method, Reduction
+from vidtldr.merging.method import LayerView, Method, Reduction
 from vidtldr.merging.rollout_pass import maps_to_fill, run_first_pass, take_scores
 from vidtldr.merging.schedule import Rate, tokens_to_merge
 from vidtldr.merging.trace import LayerRecord, Observer, SourceMap

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidtldr.merging.methods import Reduction
+from vidtldr.merging.method import Reduction
 from vidtldr.merging.plans import Plan
 
 

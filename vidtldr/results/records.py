@@ -13,6 +13,7 @@ import torch
 import vidtldr
 from vidtldr.measuring.speed import Speed
 from vidtldr.merging import Method, build_method
+from vidtldr.merging.registry import reference
 from vidtldr.results.bootstrap import Interval
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.atomic_files import write_atomically
@@ -172,7 +173,7 @@ def result_to_json(result: MethodResult) -> dict[str, Any]:
     """All of a result, for :func:`result_from_json`."""
     return {
         "name": result.name,
-        "rule": result.method.name,
+        "rule": reference(result.method),
         "options": result.options,
         "gflops": result.gflops,
         "metrics": dict(result.metrics),
@@ -226,7 +227,7 @@ def _cpu_model() -> str:
 def _result_dict(result: MethodResult) -> dict[str, Any]:
     evaluated, speed = result.evaluated, asdict(result.speed)
     return {
-        "rule": result.method.name,
+        "rule": reference(result.method),
         "options": result.options,
         "gflops": result.gflops,
         "metrics": dict(result.metrics),
