@@ -7,14 +7,16 @@ from typing import Any, ClassVar
 
 import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
+from vidtldr.models.backbone import EncoderOptions
 from vidtldr.models.checkpoint import file_sha256, save_weights
 from vidtldr.models.pixels import PixelNorm, blank_input
-from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
+from vidtldr.models.registry import find_classifier
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
@@ -26,10 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 class ActionRecognition(UnitTask):
-    """VideoMAE on action recognition.
+    """VideoMAE, or a classifier of one's own, on action recognition.
 
     Args:
-        backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``.
+        backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``; one of a user's own
+            with the module that registers it, such as ``my_module.my_size``.
         size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
         num_classes: Classes of the data set.
         num_frames: Frames of a clip.
@@ -80,18 +83,19 @@ class ActionRecognition(UnitTask):
         super().__init__()
         self.save_hyperparameters()
         self.num_classes = num_classes
-        self.model = VideoMAE(
-            videomae_size(backbone, size),
+        self.family, of_size = find_classifier(backbone, size)
+        options = EncoderOptions(
             num_classes=num_classes,
             num_frames=num_frames,
             image_size=image_size,
             drop_path=drop_path,
             head_dropout=head_dropout,
         )
+        self.model = self.family.build(of_size, options)
         self.pixel_norm = PixelNorm()
         self.checkpoint_sha256: str | None = None
         if checkpoint is not None:
-            unused = load_videomae(self.model, checkpoint, new_head=new_head)
+            unused = self.family.load(self.model, checkpoint, new_head=new_head)
             self.checkpoint_sha256 = file_sha256(checkpoint)
             _log.info("%s loaded; %d entries that classification does not use left out", checkpoint, len(unused))
         self.mixer = ClipMixer(num_classes, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing)
@@ -99,7 +103,7 @@ class ActionRecognition(UnitTask):
         self.warmup_steps, self.layer_decay = warmup_steps, layer_decay
 
     @property
-    def vision_encoder(self) -> VideoMAE:
+    def vision_encoder(self) -> VisionTransformer:
         """The ViT that token merging is put on."""
         return self.model
 
@@ -109,7 +113,7 @@ class ActionRecognition(UnitTask):
 
     def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
         """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
-        load_videomae(self.model, checkpoint)
+        self.family.load(self.model, checkpoint)
         save_weights(self.model, path)
 
     def forward(self, clips: Tensor) -> Tensor:
