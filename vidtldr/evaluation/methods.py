@@ -16,7 +16,8 @@ def build_methods(
     """Make the methods of a config.
 
     Args:
-        spec: Options of each method by its name; ``method`` names the rule where the name is not the rule's.
+        spec: Options of each method by its name; ``method`` names the rule where the name is not the rule's, or
+            ``class_path`` a class of the user's own, such as ``my_module.MyMethod``.
         chosen: Names to take, in this order; None takes all.
 
     Raises:
@@ -51,7 +52,7 @@ def check_methods_fit(task: Task, methods: Mapping[str, Method]) -> None:
 
 
 def _build(name: str, options: dict[str, object]) -> Method:
-    rule = str(options.pop("method", name))
+    rule = str(options.pop("class_path", None) or options.pop("method", name))
     try:
         return build_method(rule, **options)
     except (ValueError, TypeError) as error:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 import vidtldr
-from callbacks.speed import Speed
+from vidtldr.measuring.speed import Speed
 from vidtldr.merging import Method, build_method
+from vidtldr.merging.registry import reference
 from vidtldr.results.bootstrap import Interval
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.atomic_files import write_atomically
@@ -78,7 +79,7 @@ class MethodResult:
         """All of the result, for :meth:`from_dict`, as it stands in ``results.json``."""
         evaluated, speed = self.evaluated, asdict(self.speed)
         return {
-            "rule": self.method.name,
+            "rule": reference(self.method),
             "options": self.options,
             "gflops": self.gflops,
             "metrics": dict(self.metrics),

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
@@ -14,8 +15,9 @@ from datamodules.loading.batches import ClipBatch, ViewBatch
 from datamodules.recognition import RecognitionDataModule
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
+from vidtldr.models.backbone import EncoderOptions
 from vidtldr.models.pixels import PixelNorm
-from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
+from vidtldr.models.registry import find_classifier
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
@@ -26,10 +28,11 @@ from vidtldr.tasks.passes import Outputs, Pass, Scores
 
 
 class ActionRecognition(Task[RecognitionDataModule, ViewBatch]):
-    """VideoMAE on action recognition.
+    """VideoMAE, or a classifier of one's own, on action recognition.
 
     Args:
-        backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``.
+        backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``; one of a user's own
+            with the module that registers it, such as ``my_module.my_size``.
         size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
         num_classes: Classes of the data set.
         num_frames: Frames of a clip.
@@ -56,7 +59,7 @@ class ActionRecognition(Task[RecognitionDataModule, ViewBatch]):
         "one clip (one view)"
     )
     passes = (Pass("views", "classify videos"),)
-    model: VideoMAE
+    model: VisionTransformer
     monitor = "val_top1"
 
     def __init__(
@@ -81,14 +84,15 @@ class ActionRecognition(Task[RecognitionDataModule, ViewBatch]):
         super().__init__()
         self.save_hyperparameters()
         self.num_classes = num_classes
-        self.model = VideoMAE(
-            videomae_size(backbone, size),
+        self.family, of_size = find_classifier(backbone, size)
+        options = EncoderOptions(
             num_classes=num_classes,
             num_frames=num_frames,
             image_size=image_size,
             drop_path=drop_path,
             head_dropout=head_dropout,
         )
+        self.model = self.family.build(of_size, options)
         self.pixel_norm = PixelNorm()
         self._start_from(checkpoint, new_head=new_head)
         self.mixer = ClipMixer(num_classes, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing)
@@ -96,13 +100,13 @@ class ActionRecognition(Task[RecognitionDataModule, ViewBatch]):
         self.warmup_steps, self.layer_decay = warmup_steps, layer_decay
 
     @property
-    def vision_encoder(self) -> VideoMAE:
+    def vision_encoder(self) -> VisionTransformer:
         """The ViT that token merging is put on."""
         return self.model
 
     def load_weights(self, path: str | Path, *, new_head: bool = False) -> list[str]:
         """Load a checkpoint; with ``new_head``, all but the head."""
-        return load_videomae(self.model, path, new_head=new_head)
+        return self.family.load(self.model, path, new_head=new_head)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Logits ``[b, k]`` of uint8 clips ``[b, t, c, h, w]``."""
