@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from vidtldr.cli.argv import configs_named
 from vidtldr.cli.messages import process_rank, set_up_messages
 from vidtldr.cli.paths import find_config
-from vidtldr.errors import UserError
+from vidtldr.errors import UserError, on_one_line
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -34,7 +34,7 @@ def run(command: str, argv: Sequence[str] | None = None) -> int:
         importlib.import_module(command).main(argv)
     except UserError as error:
         whose = f"process {rank}: " if (rank := process_rank()) else ""
-        print(f"{whose}error: {_one_line(error)}", file=sys.stderr)
+        print(f"{whose}error: {on_one_line(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     except (KeyboardInterrupt, SystemExit) as error:
         # Lightning answers Ctrl-C in a run with `sys.exit(1)`.
@@ -59,14 +59,10 @@ def user_errors(*types: type[Exception]) -> Iterator[None]:
     except UserError:
         raise
     except types as error:
-        raise UserError(_one_line(error)) from error
+        raise UserError(on_one_line(error) or type(error).__name__) from error
 
 
 def _refuse_windows() -> None:
     # Locks on files, limits of memory and the alarm that ends a hung decoder are POSIX: their imports would fail.
     if sys.platform == "win32":
         raise UserError("Windows is not supported yet: run this on Linux or macOS, or in WSL on Windows")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
