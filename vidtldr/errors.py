@@ -6,9 +6,9 @@ class UserError(ValueError):
 
 
 def on_one_line(said: object) -> str:
-    """The text of an error or a warning with its line breaks and runs of blanks replaced by single blanks.
+    r"""The text of an error or a warning with its line breaks and runs of blanks replaced by single blanks.
 
-    >>> on_one_line(ValueError("two\\n  lines"))
+    >>> on_one_line(ValueError("two\n  lines"))
     'two lines'
     """
     return " ".join(str(said).split())
