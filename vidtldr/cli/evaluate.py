@@ -59,6 +59,8 @@ class EvalCLI(ProjectCLI):
     def __init__(self, argv: Sequence[str]) -> None:
         argv, changes = split_method_options(argv)
         super().__init__(EVALUATION, choose_methods(argv))
+        if isinstance(self.config.only, str):
+            self.config.only = [name.strip() for name in self.config.only.split(",")]
         self._change_methods(changes)
         self._apply_data_shortcuts()
 

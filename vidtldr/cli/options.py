@@ -89,8 +89,9 @@ def _add_options_of_evaluation(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--only",
-        type=_names,
+        type=list[str] | str | None,
         default=None,
+        metavar="NAMES",
         help="Evaluate only these entries of the config's methods, in this order: --only base,tome. Default: all.",
     )
     parser.add_argument("--limit", type=int | None, default=None, help="Evaluate only the first LIMIT videos.")
@@ -127,10 +128,6 @@ def _add_options_of_training(parser: ArgumentParser) -> None:
         default=None,
         help="Resume from this checkpoint, with optimiser and step; `last` means the last one in --output.",
     )
-
-
-def _names(value: str | list[str] | None) -> list[str] | None:
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 EVALUATION = Program(
