@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     module: Any = cli.build_model()
     check_methods_fit(module, methods)
     if cli.init_args("model").get("checkpoint") is None:
-        _log.warning("no checkpoint given (--model.checkpoint FILE): the weights are random")
+        _log.warning("the model's weights are random: --model.checkpoint FILE loads trained ones")
     datamodule.passes = len(methods) * getattr(module, "num_seeds", 1)
     with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
@@ -73,9 +73,9 @@ class EvalCLI(ProjectCLI):
         options = self.config.trainer
         for key, harmless in _WHOLE_RUN.items():
             if options[key] != harmless:
-                raise UserError(f"trainer.{key} would leave videos out unnoticed: use --limit N")
+                raise UserError(f"trainer.{key} would skip videos without saying so: use --limit N")
         if options.logger not in (None, True):
-            raise UserError("trainer.logger is not an option here: TensorBoard runs go to --output")
+            raise UserError("trainer.logger cannot be set: TensorBoard runs are written to --output")
         self.make_trainer(False, [])
 
     def make_trainer(self, logger: MethodLogger | bool, callbacks: list[Callback]) -> Trainer:
@@ -142,7 +142,7 @@ class EvalCLI(ProjectCLI):
             try:
                 methods.setdefault(name, {})[option] = yaml.safe_load(value)
             except yaml.YAMLError as error:
-                raise UserError(f"--methods.{name}.{option}: {value!r} is no value") from error
+                raise UserError(f"--methods.{name}.{option}: {value!r} cannot be read as YAML") from error
         self.config.methods = methods
 
     def _apply_data_shortcuts(self) -> None:
@@ -163,4 +163,4 @@ def _sentences(cli: EvalCLI) -> Iterator[None]:
         raise UserError(str(error)) from error
     except torch.OutOfMemoryError as error:
         batch_size = cli.init_args("data").get("batch_size")
-        raise UserError(f"the device ran out of memory at data.batch_size={batch_size}: try a smaller one") from error
+        raise UserError(f"the device ran out of memory with data.batch_size={batch_size}: use a smaller one") from error

@@ -65,7 +65,7 @@ class ConfigByName(ActionConfigFile):
         content = {_RENAMED.get(key, key): value for key, value in read_config(path).items()}
         legal = list(dict.fromkeys(action.dest.split(".")[0] for action in parser._actions))
         if unknown := [key for key in content if key not in legal]:  # jsonargparse would leave it out without a word
-            raise UserError(f"{path}: unknown key '{unknown[0]}'; there are {', '.join(sorted(legal))}")
+            raise UserError(f"{path}: unknown key '{unknown[0]}'; the keys are {', '.join(sorted(legal))}")
         try:
             # jsonargparse takes the text of a config for the name of a file.
             super().__call__(parser, cfg, yaml.safe_dump(content, sort_keys=False), option_string)

@@ -150,7 +150,7 @@ class ProjectCLI:
                 continue
             if data[key] != self._default_of_data(key):
                 raise UserError(
-                    f"model.{key} is {model[key]} but data.{key} is {data[key]}: set the model's, the data follow"
+                    f"model.{key} is {model[key]} but data.{key} is {data[key]}: set the model's alone, the data follow"
                 )
             data[key] = model[key]
 

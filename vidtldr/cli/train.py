@@ -66,7 +66,7 @@ class TrainCLI(ProjectCLI):
         self.seed = int(self.config.seed_everything or 0)  # false seeds no weights, but the processes must agree
 
     def resume_from(self) -> str | None:
-        """The checkpoint to go on from, or None.
+        """The checkpoint to resume from, or None.
 
         Raises:
             UserError: It does not exist, or the output folder holds another training.
@@ -76,12 +76,12 @@ class TrainCLI(ProjectCLI):
         if path is None:
             if last.exists():
                 raise UserError(
-                    f"{self.output} holds a training: add --ckpt_path last to go on, or give another --output"
+                    f"{self.output} holds a training: add --ckpt_path last to resume it, or name another --output"
                 )
             return None
         path = last if path == _LAST else Path(path)
         if not path.is_file():
-            raise UserError(f"no checkpoint to go on from: {path} does not exist; leave --ckpt_path out to begin")
+            raise UserError(f"cannot resume: checkpoint {path} does not exist; omit --ckpt_path to start anew")
         return str(path)
 
     def checkpoint_to_keep(self, trainer: Trainer) -> Path:
