@@ -4,7 +4,6 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,6 +18,7 @@ from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
 from datamodules.annotations.video_files import VideoFiles
 from datamodules.clips.cache import KeptClips
 from datamodules.clips.decoder import BrokenVideoError, Decoder, check_decoder, decoder_version
+from datamodules.contract import Coverage
 from datamodules.loading.batches import Batch, ClipBatch
 from datamodules.loading.clip_datasets import ClipDataset, RandomClipDataset, collate_clips
 from datamodules.loading.guarded_loader import GuardedLoader
@@ -30,27 +30,8 @@ logger = logging.getLogger(__name__)
 ANNOTATION_FOLDERS = ("", "annotations", "annotation", "anno_downstream", "anno")
 """Folders below the root in which an annotation is looked for."""
 
+Value = TypeVar("Value")
 Records = TypeVar("Records", RetrievalRecords, RecognitionRecords, QuestionRecords)
-
-
-@dataclass
-class Coverage:
-    """How much of a gallery was evaluated.
-
-    Attributes:
-        total: Videos that the annotation asks for, after ``limit``.
-        missing: Names of those without a file, in the order of the annotation.
-        broken: Names of those whose file could not be decoded, in the order of the gallery; complete after a full pass.
-    """
-
-    total: int = 0
-    missing: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-
-    @property
-    def evaluated(self) -> int:
-        """Videos that were neither missing nor broken."""
-        return self.total - len(self.missing) - len(self.broken)
 
 
 class VideoDataModule(LightningDataModule):
@@ -80,6 +61,8 @@ class VideoDataModule(LightningDataModule):
             decodes them; what does not fit is decoded for each. 0 keeps none.
         decoder: Which library decodes: auto (pyav) gives the right frames of every file, decord those that the
             published evaluations saw, wrong ones from some containers included; torchcodec needs FFmpeg's libraries.
+        training_seed: Of the order of training videos and of what is random about each, the same in each process; that
+            of the whole training if not given.
     """
 
     annotation_names: ClassVar[tuple[str, ...]] = ()
@@ -110,6 +93,7 @@ class VideoDataModule(LightningDataModule):
         decode_timeout: float = 120.0,
         kept_clips_gb: float = 16.0,
         decoder: Decoder = "auto",
+        training_seed: int | None = None,
     ):
         super().__init__()
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
@@ -121,6 +105,7 @@ class VideoDataModule(LightningDataModule):
             ("num_workers", num_workers),
             ("decode_timeout", decode_timeout),
             ("kept_clips_gb", kept_clips_gb),
+            ("training_seed", training_seed or 0),
         ):
             if value < 0:
                 raise ValueError(f"{name}={value} must not be negative")
@@ -136,8 +121,7 @@ class VideoDataModule(LightningDataModule):
 
         self.cache_training_clips = cache_training_clips
         self._cache_folder: tempfile.TemporaryDirectory | None = None
-        self.training_seed = 0
-        """Of the order of training videos and of what is random about each; the same in each process."""
+        self.training_seed = training_seed or 0
         self.passes = 1
         """How often a test will be run; with several, decoded clips are kept."""
         self.finished: Mapping[int, Collection[int]] = {}
@@ -349,22 +333,31 @@ class VideoDataModule(LightningDataModule):
 
     def _clip_loader(
         self,
-        dataset: ClipDataset,
+        dataset: Callable[..., ClipDataset],
         *,
         loader: int = 0,
         collate: Callable[..., ClipBatch] = collate_clips,
         views: int | None = None,
     ) -> GuardedLoader:
-        """A loader of this process's share of a gallery; ``views`` of each video where its item holds several."""
-        batches = self._share(loader).of(len(dataset), max(1, self.batch_size // (views or 1)))
+        """A loader of this process's share of a gallery.
+
+        Args:
+            dataset: Makes a dataset of the gallery, given the clips that are ``kept``.
+            loader: Which loader of the test or validation it is.
+            collate: Puts items into a batch.
+            views: Views of each video, where its item holds several.
+        """
+        paths = self._paths[loader]
+        batches = self._share(loader).of(len(paths), max(1, self.batch_size // (views or 1)))
+        kept = None
         if self.passes > 1:
             shape = self._clip_shape if views is None else (views, *self._clip_shape)
-            dataset.kept = self._kept_clips.of(loader, self._paths[loader], list(chain.from_iterable(batches)), shape)
-        known = enumerate(self._known_broken.get(path) for path in self._paths[loader])
+            kept = self._kept_clips.of(loader, paths, list(chain.from_iterable(batches)), shape)
+        known = enumerate(self._known_broken.get(path) for path in paths)
         return GuardedLoader(
-            dataset,
+            dataset(kept=kept),
             batches,
-            num_workers=min(self.num_workers, len(dataset)),
+            num_workers=min(self.num_workers, len(paths)),
             collate_fn=partial(collate, clip_shape=self._clip_shape),
             timeout=self.decode_timeout,
             pin_memory=torch.cuda.is_available(),
@@ -388,3 +381,14 @@ def check_positive(**counts: int | None) -> None:
     for name, value in counts.items():
         if value is not None and value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
+
+
+def once_set_up(value: Value | None) -> Value:
+    """What ``setup`` has made.
+
+    Raises:
+        RuntimeError: It has not run.
+    """
+    if value is None:
+        raise RuntimeError("setup has not run")
+    return value

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from datamodules.annotations.recognition_lists import read_recognition_list
 from datamodules.annotations.records import RecognitionRecords
-from datamodules.base import VideoDataModule, check_positive
+from datamodules.base import VideoDataModule, check_positive, once_set_up
 from datamodules.clips.sampling import dense_views, interleaved_views, segment_centres
 from datamodules.clips.training_frames import RandomFrames, SegmentFrames, WindowFrames
 from datamodules.clips.transforms import crops_along_long_side
@@ -71,7 +71,7 @@ class LabelledDataModule(VideoDataModule):
     def _view_loader(
         self, loader: int, records: RecognitionRecords, *, sample: ViewSampler, crop: Cropper, views: int
     ) -> GuardedLoader:
-        dataset = ViewDataset(self._paths[loader], records.labels, sample, crop, self.decoder)
+        dataset = partial(ViewDataset, self._paths[loader], records.labels, sample, crop, self.decoder)
         return self._clip_loader(dataset, loader=loader, collate=collate_views, views=views)
 
     def _class_folders(self) -> list[Path]:
@@ -99,8 +99,13 @@ class RecognitionDataModule(LabelledDataModule):
         super().__init__(root, **options)
         check_positive(num_segments=num_segments, num_crops=num_crops, stride=stride)
         self.num_segments, self.num_crops, self.stride = num_segments, num_crops, stride
-        self.records: RecognitionRecords | None = None
+        self._records: RecognitionRecords | None = None
         self._train_records: RecognitionRecords | None = None
+
+    @property
+    def records(self) -> RecognitionRecords:
+        """What is evaluated: videos that have a file, and their classes."""
+        return once_set_up(self._records)
 
     @property
     def num_views(self) -> int:
@@ -141,9 +146,9 @@ class RecognitionDataModule(LabelledDataModule):
             records, expected = self._read(annotation), self._published_videos()
             if expected not in (None, len(records.videos)):
                 logger.warning("%s has %d videos, the published test %d", annotation, len(records.videos), expected)
-            (self.records,) = self._set_up_evaluation([records])
+            (self._records,) = self._set_up_evaluation([records])
         elif stage == "validate" or self.val_annotation:
-            (self.records,) = self._set_up_evaluation([self._read(self._given("val_annotation"))])
+            (self._records,) = self._set_up_evaluation([self._read(self._given("val_annotation"))])
 
     def test_dataloader(self) -> GuardedLoader:
         """Batches of views, all views of a video in one batch."""
@@ -161,8 +166,6 @@ class RecognitionDataModule(LabelledDataModule):
         return self._loader(partial(_centre_view, num_frames=self.num_frames, stride=self.stride), 1, 1)
 
     def _loader(self, sample: ViewSampler, num_segments: int, num_crops: int) -> GuardedLoader:
-        if self.records is None:
-            raise RuntimeError("setup has not run")
         crop = partial(crops_along_long_side, size=self.image_size, num_crops=num_crops)
         return self._view_loader(0, self.records, sample=sample, crop=crop, views=num_segments * num_crops)
 
@@ -181,7 +184,7 @@ class RecognitionDataModule(LabelledDataModule):
         return WindowFrames(self.num_frames, self.stride)
 
     def _annotated(self) -> list[RecognitionRecords]:
-        annotated = [records for records in (self.records, self._train_records) if records is not None]
+        annotated = [records for records in (self._records, self._train_records) if records is not None]
         if not annotated:
             raise RuntimeError("setup has not run")
         return annotated

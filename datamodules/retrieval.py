@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader
 from datamodules.annotations.records import RetrievalRecords
 from datamodules.annotations.retrieval_files import read_annotation
 from datamodules.annotations.text import pre_text
-from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive
+from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive, once_set_up
 from datamodules.loading.batches import Batch
 from datamodules.loading.clip_datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
 from datamodules.loading.guarded_loader import GuardedLoader
@@ -47,23 +48,28 @@ class RetrievalDataModule(VideoDataModule):
         super().__init__(root, num_frames=num_frames, **options)
         check_positive(text_batch_size=text_batch_size)
         self.text_batch_size = text_batch_size
-        self.records: RetrievalRecords | None = None
+        self._records: RetrievalRecords | None = None
         self._train_set: TrainingClipDataset | None = None
+
+    @property
+    def records(self) -> RetrievalRecords:
+        """What is evaluated: videos that have a file, their texts, and which belong together."""
+        return once_set_up(self._records)
 
     @property
     def num_videos(self) -> int:
         """Videos in the gallery, broken ones included."""
-        return len(self._evaluated().videos)
+        return len(self.records.videos)
 
     @property
     def num_texts(self) -> int:
         """Text queries."""
-        return len(self._evaluated().texts)
+        return len(self.records.texts)
 
     def counts(self) -> dict[str, int]:
         """``texts``: queries of which at least one video could be decoded; complete after a full pass."""
         broken = {position for _, position in self._broken}
-        return {"texts": sum(not broken.issuperset(videos) for videos in self._evaluated().gt_text_to_videos)}
+        return {"texts": sum(not broken.issuperset(videos) for videos in self.records.gt_text_to_videos)}
 
     def setup(self, stage: str) -> None:
         """Read the annotation and find the file of each video.
@@ -98,7 +104,7 @@ class RetrievalDataModule(VideoDataModule):
         if split == "test":
             _warn_of_another_number(annotation, "videos", len(records.videos), self.test_videos)
             _warn_of_another_number(annotation, "texts", len(records.texts), self.test_texts)
-        (self.records,) = self._set_up_evaluation([records])
+        (self._records,) = self._set_up_evaluation([records])
 
     def _training_set(self) -> TrainingClipDataset:
         annotation = self._given("train_annotation")
@@ -119,14 +125,9 @@ class RetrievalDataModule(VideoDataModule):
             decoder=self.decoder,
         )
 
-    def _evaluated(self) -> RetrievalRecords:
-        if self.records is None:
-            raise RuntimeError("setup has not run")
-        return self.records
-
     def _gallery_loaders(self) -> list[Iterable[Batch]]:
-        texts = TextDataset(self._evaluated())
-        clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds, self.decoder)
+        texts = TextDataset(self.records)
+        clips = partial(ClipDataset, self._paths[0], self.num_frames, self.image_size, self.max_seconds, self.decoder)
         text_batches = self._share(loader=1).of(len(texts), self.text_batch_size)
         return [self._clip_loader(clips), DataLoader(texts, batch_sampler=text_batches, collate_fn=collate_texts)]
 
