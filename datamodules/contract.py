@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from datamodules.annotations.question_records import QuestionRecords
 from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from datamodules.question_answering import QuestionAnsweringDataModule
     from datamodules.recognition import RecognitionDataModule
     from datamodules.retrieval import RetrievalDataModule
+
+
+Half = Literal["base", "novel"]
+HALVES: tuple[Half, Half] = ("base", "novel")
+"""The halves of the classes in base-to-novel, in the order of the test loaders."""
 
 
 @dataclass

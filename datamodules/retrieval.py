@@ -41,8 +41,6 @@ class RetrievalDataModule(VideoDataModule):
     """Whether the captions of a record are the sentences of one query; otherwise each of them is a query."""
     max_seconds: ClassVar[float | None] = None
     """How much of each video is looked at, from its beginning; None is all of it."""
-    max_text_tokens: ClassVar[int] = 32
-    """Tokens to which captions are padded and truncated."""
 
     def __init__(self, root: str, num_frames: int = 12, text_batch_size: int = 256, **options: Any):
         super().__init__(root, num_frames=num_frames, **options)
