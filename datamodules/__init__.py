@@ -11,18 +11,18 @@ _HOMES = {
     "DiDeMo": ".datasets.didemo",
     "LSMDC": ".datasets.lsmdc",
     "MSRVTT": ".datasets.msrvtt",
-    "MSRVTTQA": ".datasets.msrvtt_qa",
+    "MSRVTTQA": ".datasets.msrvtt",
     "MSVD": ".datasets.msvd",
-    "MSVDQA": ".datasets.msvd_qa",
+    "MSVDQA": ".datasets.msvd",
     "SSv2": ".datasets.ssv2",
-    "SSv2Label": ".datasets.ssv2_retrieval",
-    "SSv2Template": ".datasets.ssv2_retrieval",
+    "SSv2Label": ".datasets.ssv2",
+    "SSv2Template": ".datasets.ssv2",
     "UCF101": ".datasets.ucf101",
     "Demo": ".demo.datamodules.retrieval",
     "DemoBaseToNovel": ".demo.datamodules.base_to_novel",
     "DemoRecognition": ".demo.datamodules.recognition",
     "DemoVQA": ".demo.datamodules.question_answering",
-    "UCF101BaseToNovel": ".base_to_novel",
+    "UCF101BaseToNovel": ".datasets.ucf101",
 }
 
 __all__ = [

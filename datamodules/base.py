@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 ANNOTATION_FOLDERS = ("", "annotations", "annotation", "anno_downstream", "anno")
 """Folders below the root in which an annotation is looked for."""
 
+Value = TypeVar("Value")
 Records = TypeVar("Records", RetrievalRecords, RecognitionRecords, QuestionRecords)
 
 
@@ -60,6 +61,8 @@ class VideoDataModule(LightningDataModule):
             decodes them; what does not fit is decoded for each. 0 keeps none.
         decoder: Which library decodes: auto (pyav) gives the right frames of every file, decord those that the
             published evaluations saw, wrong ones from some containers included; torchcodec needs FFmpeg's libraries.
+        training_seed: Of the order of training videos and of what is random about each, the same in each process; that
+            of the whole training if not given.
     """
 
     annotation_names: ClassVar[tuple[str, ...]] = ()
@@ -90,6 +93,7 @@ class VideoDataModule(LightningDataModule):
         decode_timeout: float = 120.0,
         kept_clips_gb: float = 16.0,
         decoder: Decoder = "auto",
+        training_seed: int | None = None,
     ):
         super().__init__()
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
@@ -101,6 +105,7 @@ class VideoDataModule(LightningDataModule):
             ("num_workers", num_workers),
             ("decode_timeout", decode_timeout),
             ("kept_clips_gb", kept_clips_gb),
+            ("training_seed", training_seed or 0),
         ):
             if value < 0:
                 raise ValueError(f"{name}={value} must not be negative")
@@ -116,8 +121,7 @@ class VideoDataModule(LightningDataModule):
 
         self.cache_training_clips = cache_training_clips
         self._cache_folder: tempfile.TemporaryDirectory | None = None
-        self.training_seed = 0
-        """Of the order of training videos and of what is random about each; the same in each process."""
+        self.training_seed = training_seed or 0
         self._kept_clips = KeptClips(kept_clips_gb * 1e9)
         self.coverage = Coverage()
         self._galleries: list[list[str]] = []  # names of the videos that each loader of videos brings
@@ -341,23 +345,33 @@ class VideoDataModule(LightningDataModule):
 
     def _clip_loader(
         self,
-        dataset: ClipDataset,
+        dataset: Callable[..., ClipDataset],
         sharing: Sharing,
         *,
         loader: int = 0,
         collate: Callable[..., ClipBatch] = collate_clips,
         views: int | None = None,
     ) -> GuardedLoader:
-        """A loader of this process's share of a gallery; ``views`` of each video where its item holds several."""
-        batches = sharing.of_loader(loader).of(len(dataset), max(1, self.batch_size // (views or 1)))
+        """A loader of this process's share of a gallery.
+
+        Args:
+            dataset: Makes a dataset of the gallery, given the clips that are ``kept``.
+            sharing: This process's part.
+            loader: Which loader of the test or validation it is.
+            collate: Puts items into a batch.
+            views: Views of each video, where its item holds several.
+        """
+        paths = self._paths[loader]
+        batches = sharing.of_loader(loader).of(len(paths), max(1, self.batch_size // (views or 1)))
+        kept = None
         if sharing.keep_clips:
             shape = self._clip_shape if views is None else (views, *self._clip_shape)
-            dataset.kept = self._kept_clips.of(loader, self._paths[loader], list(chain.from_iterable(batches)), shape)
-        known = enumerate(self._known_broken.get(path) for path in self._paths[loader])
+            kept = self._kept_clips.of(loader, paths, list(chain.from_iterable(batches)), shape)
+        known = enumerate(self._known_broken.get(path) for path in paths)
         return GuardedLoader(
-            dataset,
+            dataset(kept=kept),
             batches,
-            num_workers=min(self.num_workers, len(dataset)),
+            num_workers=min(self.num_workers, len(paths)),
             collate_fn=partial(collate, clip_shape=self._clip_shape),
             timeout=self.decode_timeout,
             pin_memory=torch.cuda.is_available(),
@@ -378,3 +392,14 @@ def check_positive(**counts: int | None) -> None:
     for name, value in counts.items():
         if value is not None and value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
+
+
+def once_set_up(value: Value | None) -> Value:
+    """What ``setup`` has made.
+
+    Raises:
+        RuntimeError: It has not run.
+    """
+    if value is None:
+        raise RuntimeError("setup has not run")
+    return value

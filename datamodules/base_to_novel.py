@@ -13,14 +13,12 @@ from datamodules.base import ANNOTATION_FOLDERS, check_positive
 from datamodules.clips.sampling import segment_centres
 from datamodules.clips.training_frames import SegmentFrames
 from datamodules.clips.transforms import zoomed_centre_crop, zoomed_short_side
+from datamodules.contract import HALVES
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.sharding import Sharing
 from datamodules.recognition import LabelledDataModule
 
 logger = logging.getLogger(__name__)
-
-HALVES = ("base", "novel")
-"""The halves of the classes, in the order of the test loaders."""
 
 
 class BaseToNovelDataModule(LabelledDataModule):
@@ -151,23 +149,6 @@ class BaseToNovelDataModule(LabelledDataModule):
                 if found:
                     return found[0]
         raise FileNotFoundError(f"no class names of the {half} half in {self.root}: looked for {', '.join(patterns)}")
-
-
-class UCF101BaseToNovel(BaseToNovelDataModule):
-    """UCF101 in 51 base and 50 novel classes, with the lists of ViFi-CLIP.
-
-    The published result is the mean over three models, each trained on the list of one seed.
-    """
-
-    annotation_folders: ClassVar = (
-        "ucf_splits",
-        "datasets_splits/base2novel_splits/ucf_splits",
-        "base2novel_splits/ucf_splits",
-        *BaseToNovelDataModule.annotation_folders,
-    )
-    label_patterns: ClassVar = ("ucf_101_{half}_labels.csv", "ucf*_{half}_labels.csv", "*_{half}_labels.csv")
-    video_folders: ClassVar = ("UCF-101", "UCF101", "videos", "")
-    published_videos: ClassVar = {"base": 2088, "novel": 1695}
 
 
 def _single_view(length: int, num_frames: int) -> list[list[int]]:

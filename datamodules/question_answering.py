@@ -1,12 +1,13 @@
 """Question answering data: annotation, list of answers and video folder in, batches of clips with questions out."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from datamodules.annotations.question_files import read_answer_list, read_questions
 from datamodules.annotations.question_records import QuestionRecords, most_frequent_answers
-from datamodules.base import VideoDataModule, check_positive
+from datamodules.base import VideoDataModule, check_positive, once_set_up
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.question_datasets import QuestionDataset, TrainingQuestionDataset, collate_questions
 from datamodules.loading.sharding import Sharing
@@ -55,13 +56,18 @@ class QuestionAnsweringDataModule(VideoDataModule):
         self.answer_list, self.questions_per_clip = answer_list, questions_per_clip
         self.answers: list[str] = []
         """The list of answers, there once an evaluation is set up."""
-        self.records: QuestionRecords | None = None
+        self._records: QuestionRecords | None = None
         self._num_asked = 0
         self._train_set: TrainingQuestionDataset | None = None
 
+    @property
+    def records(self) -> QuestionRecords:
+        """What is evaluated: videos that have a file, and the questions about them."""
+        return once_set_up(self._records)
+
     def counts(self) -> dict[str, int]:
         """``questions`` scored, ``answers`` to choose from, ``questions left out`` if any; complete after a pass."""
-        questions = self.evaluated.questions
+        questions = self.records.questions
         broken = {position for _, position in self._broken}
         scored = sum(len(group) for position, group in enumerate(questions) if position not in broken)
         left_out = self._num_asked - scored
@@ -96,20 +102,13 @@ class QuestionAnsweringDataModule(VideoDataModule):
 
     def evaluation_loaders(self, sharing: Sharing) -> list[GuardedLoader]:
         """The loader of a test, of a process's part."""
-        questions = self.evaluated.questions
-        dataset = QuestionDataset(self._paths[0], questions, self.num_frames, self.image_size, self.decoder)
+        questions = self.records.questions
+        dataset = partial(QuestionDataset, self._paths[0], questions, self.num_frames, self.image_size, self.decoder)
         return [self._clip_loader(dataset, sharing, collate=collate_questions)]
 
     def test_dataloader(self) -> GuardedLoader:
         """Batches of clips with all questions about each."""
         return self.evaluation_loaders(self._own_part())[0]
-
-    @property
-    def evaluated(self) -> QuestionRecords:
-        """What is evaluated; complete after ``setup``."""
-        if self.records is None:
-            raise RuntimeError("setup has not run")
-        return self.records
 
     def _set_up_questions(self, annotation: Path, expected: int | None = None) -> None:
         records = read_questions(annotation, self.video_name)
@@ -117,7 +116,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
             logger.warning("%s has %d questions, the published test %d", annotation, records.num_questions, expected)
         self.answers = self._read_answers(annotation)
         self._num_asked = sum(map(len, records.questions[: self.limit]))
-        (self.records,) = self._set_up_evaluation([records])
+        (self._records,) = self._set_up_evaluation([records])
 
     def _training_set(self) -> TrainingQuestionDataset:
         records = read_questions(self._annotation_file("train_annotation", self.train_names), self.video_name)

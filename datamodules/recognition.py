@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from datamodules.annotations.recognition_lists import read_recognition_list
 from datamodules.annotations.records import RecognitionRecords
-from datamodules.base import VideoDataModule, check_positive
+from datamodules.base import VideoDataModule, check_positive, once_set_up
 from datamodules.clips.sampling import dense_views, interleaved_views, segment_centres
 from datamodules.clips.training_frames import RandomFrames, SegmentFrames, WindowFrames
 from datamodules.clips.transforms import crops_along_long_side
@@ -79,7 +79,7 @@ class LabelledDataModule(VideoDataModule):
         crop: Cropper,
         views: int,
     ) -> GuardedLoader:
-        dataset = ViewDataset(self._paths[loader], records.labels, sample, crop, self.decoder)
+        dataset = partial(ViewDataset, self._paths[loader], records.labels, sample, crop, self.decoder)
         return self._clip_loader(dataset, sharing, loader=loader, collate=collate_views, views=views)
 
     def _class_folders(self) -> list[Path]:
@@ -107,8 +107,13 @@ class RecognitionDataModule(LabelledDataModule):
         super().__init__(root, **options)
         check_positive(num_segments=num_segments, num_crops=num_crops, stride=stride)
         self.num_segments, self.num_crops, self.stride = num_segments, num_crops, stride
-        self.records: RecognitionRecords | None = None
+        self._records: RecognitionRecords | None = None
         self._train_records: RecognitionRecords | None = None
+
+    @property
+    def records(self) -> RecognitionRecords:
+        """What is evaluated: videos that have a file, and their classes."""
+        return once_set_up(self._records)
 
     @property
     def num_views(self) -> int:
@@ -149,9 +154,9 @@ class RecognitionDataModule(LabelledDataModule):
             records, expected = self._read(annotation), self._published_videos()
             if expected not in (None, len(records.videos)):
                 logger.warning("%s has %d videos, the published test %d", annotation, len(records.videos), expected)
-            (self.records,) = self._set_up_evaluation([records])
+            (self._records,) = self._set_up_evaluation([records])
         elif stage == "validate" or self.val_annotation:
-            (self.records,) = self._set_up_evaluation([self._read(self._given("val_annotation"))])
+            (self._records,) = self._set_up_evaluation([self._read(self._given("val_annotation"))])
 
     def test_dataloader(self) -> GuardedLoader:
         """Batches of views, all views of a video in one batch."""
@@ -173,16 +178,9 @@ class RecognitionDataModule(LabelledDataModule):
         sample = partial(_centre_view, num_frames=self.num_frames, stride=self.stride)
         return self._loader(self._own_part(), sample, 1, 1)
 
-    @property
-    def evaluated(self) -> RecognitionRecords:
-        """What is evaluated; complete after ``setup``."""
-        if self.records is None:
-            raise RuntimeError("setup has not run")
-        return self.records
-
     def _loader(self, sharing: Sharing, sample: ViewSampler, num_segments: int, num_crops: int) -> GuardedLoader:
         crop = partial(crops_along_long_side, size=self.image_size, num_crops=num_crops)
-        return self._view_loader(0, self.evaluated, sharing, sample=sample, crop=crop, views=num_segments * num_crops)
+        return self._view_loader(0, self.records, sharing, sample=sample, crop=crop, views=num_segments * num_crops)
 
     def _file_names(self, training: bool = False) -> tuple[str, ...]:
         return self.train_names if training else self.annotation_names
@@ -199,7 +197,7 @@ class RecognitionDataModule(LabelledDataModule):
         return WindowFrames(self.num_frames, self.stride)
 
     def _annotated(self) -> list[RecognitionRecords]:
-        annotated = [records for records in (self.records, self._train_records) if records is not None]
+        annotated = [records for records in (self._records, self._train_records) if records is not None]
         if not annotated:
             raise RuntimeError("setup has not run")
         return annotated

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from torch.utils.data import DataLoader
 from datamodules.annotations.records import RetrievalRecords
 from datamodules.annotations.retrieval_files import read_annotation
 from datamodules.annotations.text import pre_text
-from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive
+from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive, once_set_up
 from datamodules.loading.batches import Batch
 from datamodules.loading.clip_datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
 from datamodules.loading.guarded_loader import GuardedLoader
@@ -41,30 +42,33 @@ class RetrievalDataModule(VideoDataModule):
     """Whether the captions of a record are the sentences of one query; otherwise each of them is a query."""
     max_seconds: ClassVar[float | None] = None
     """How much of each video is looked at, from its beginning; None is all of it."""
-    max_text_tokens: ClassVar[int] = 32
-    """Tokens to which captions are padded and truncated."""
 
     def __init__(self, root: str, num_frames: int = 12, text_batch_size: int = 256, **options: Any):
         super().__init__(root, num_frames=num_frames, **options)
         check_positive(text_batch_size=text_batch_size)
         self.text_batch_size = text_batch_size
-        self.records: RetrievalRecords | None = None
+        self._records: RetrievalRecords | None = None
         self._train_set: TrainingClipDataset | None = None
+
+    @property
+    def records(self) -> RetrievalRecords:
+        """What is evaluated: videos that have a file, their texts, and which belong together."""
+        return once_set_up(self._records)
 
     @property
     def num_videos(self) -> int:
         """Videos in the gallery, broken ones included."""
-        return len(self.evaluated.videos)
+        return len(self.records.videos)
 
     @property
     def num_texts(self) -> int:
         """Text queries."""
-        return len(self.evaluated.texts)
+        return len(self.records.texts)
 
     def counts(self) -> dict[str, int]:
         """``texts``: queries of which at least one video could be decoded; complete after a full pass."""
         broken = {position for _, position in self._broken}
-        return {"texts": sum(not broken.issuperset(videos) for videos in self.evaluated.gt_text_to_videos)}
+        return {"texts": sum(not broken.issuperset(videos) for videos in self.records.gt_text_to_videos)}
 
     def setup(self, stage: str) -> None:
         """Read the annotation and find the file of each video.
@@ -99,7 +103,7 @@ class RetrievalDataModule(VideoDataModule):
         if split == "test":
             _warn_of_another_number(annotation, "videos", len(records.videos), self.test_videos)
             _warn_of_another_number(annotation, "texts", len(records.texts), self.test_texts)
-        (self.records,) = self._set_up_evaluation([records])
+        (self._records,) = self._set_up_evaluation([records])
 
     def _training_set(self) -> TrainingClipDataset:
         annotation = self._given("train_annotation")
@@ -120,22 +124,13 @@ class RetrievalDataModule(VideoDataModule):
             decoder=self.decoder,
         )
 
-    @property
-    def evaluated(self) -> RetrievalRecords:
-        """What is evaluated; complete after ``setup``."""
-        if self.records is None:
-            raise RuntimeError("setup has not run")
-        return self.records
-
     def evaluation_loaders(self, sharing: Sharing) -> list[Iterable[Batch]]:
         """Loaders of the videos and of the texts, of a process's part."""
-        texts = TextDataset(self.evaluated)
-        clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds, self.decoder)
+        texts = TextDataset(self.records)
+        clips = partial(ClipDataset, self._paths[0], self.num_frames, self.image_size, self.max_seconds, self.decoder)
         text_batches = sharing.of_loader(1).of(len(texts), self.text_batch_size)
-        return [
-            self._clip_loader(clips, sharing),
-            DataLoader(texts, batch_sampler=text_batches, collate_fn=collate_texts),
-        ]
+        text_loader = DataLoader(texts, batch_sampler=text_batches, collate_fn=collate_texts)
+        return [self._clip_loader(clips, sharing), text_loader]
 
 
 def _warn_of_another_number(annotation: Path, kind: str, found: int, published: int | tuple[int, ...] | None) -> None:

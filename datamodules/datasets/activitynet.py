@@ -12,7 +12,6 @@ class ActivityNet(RetrievalDataModule):
     annotation_names: ClassVar = ("anet_ret_val_1.json", "anet_ret_val.json", "val_1.json")
     test_videos: ClassVar = 4917
     paragraphs: ClassVar = True
-    max_text_tokens: ClassVar = 150
 
     def video_aliases(self, stem: str) -> Iterable[str]:
         """``v_<id>`` may lie on disk as ``<id>``, and the other way round; an id may itself begin with ``v_``."""

@@ -17,7 +17,6 @@ class DiDeMo(RetrievalDataModule):
     annotation_names: ClassVar = ("didemo_ret_test.json", "test_data.json")
     test_videos: ClassVar = (1003, 1004, 1036)
     paragraphs: ClassVar = True
-    max_text_tokens: ClassVar = 64
     max_seconds: ClassVar = 30.0  # what was annotated
     suffixes_are_copies: ClassVar = True
 

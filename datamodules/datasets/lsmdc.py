@@ -14,4 +14,3 @@ class LSMDC(RetrievalDataModule):
         "LSMDC16_challenge_1000_publictest.csv",
     )
     test_videos: ClassVar = 1000
-    max_text_tokens: ClassVar = 96

@@ -1,9 +1,10 @@
-"""MSR-VTT, the 1k-A test: 1,000 videos of one caption each."""
+"""MSR-VTT, the 1k-A test: 1,000 videos of one caption each; and MSRVTT-QA: 72,821 questions about 2,990 videos."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
 from datamodules.base import VideoDataModule
+from datamodules.question_answering import QuestionAnsweringDataModule
 from datamodules.retrieval import RetrievalDataModule
 
 
@@ -23,4 +24,14 @@ class MSRVTT(MSRVTTNames, RetrievalDataModule):
     annotation_names: ClassVar = ("msrvtt_ret_test1k.json", "MSRVTT_JSFUSION_test.csv")
     video_folders: ClassVar = ("videos/all", "videos", "TrainValVideo", "")
     test_videos: ClassVar = 1000
-    max_text_tokens: ClassVar = 32
+
+
+class MSRVTTQA(MSRVTTNames, QuestionAnsweringDataModule):
+    """MSRVTT-QA, from the annotation of UMT or the original one."""
+
+    annotation_names: ClassVar = ("msrvtt_qa_test.json", "test_qa.json")
+    train_names: ClassVar = ("msrvtt_qa_train.json", "train_qa.json")
+    answer_list_names: ClassVar = ("msrvtt_qa_answer_list.json",)
+    # The two folders of the original release, TrainValVideo and TestVideo, are found below the root.
+    video_folders: ClassVar = ("videos/all", "videos", "")
+    test_questions: ClassVar[int | None] = 72821

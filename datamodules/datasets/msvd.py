@@ -1,4 +1,4 @@
-"""MSVD: 670 test videos, every one of their captions a query."""
+"""MSVD: 670 test videos, every one of their captions a query; and MSVD-QA, another split: 13,157 test questions."""
 
 import re
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from datamodules.annotations.text_files import read_utf8, shown, split_lines
 from datamodules.base import ANNOTATION_FOLDERS, VideoDataModule
+from datamodules.question_answering import QuestionAnsweringDataModule
 from datamodules.retrieval import RetrievalDataModule
 
 _RENAMED = re.compile(r"(vid|video)(\d+)")
@@ -43,7 +44,16 @@ class MSVD(MSVDNames, RetrievalDataModule):
         "raw-captions.pkl",
     )
     test_videos: ClassVar = 670
-    max_text_tokens: ClassVar = 64
+
+
+class MSVDQA(MSVDNames, QuestionAnsweringDataModule):
+    """MSVD-QA, from the annotation of UMT or the original one, whose numbers need ``youtube_mapping.txt``."""
+
+    annotation_names: ClassVar = ("msvd_qa_test.json", "test_qa.json")
+    train_names: ClassVar = ("msvd_qa_train.json", "train_qa.json")
+    answer_list_names: ClassVar = ("msvd_qa_answer_list.json",)
+    video_name: ClassVar = "vid{}"  # counted from 1
+    test_questions: ClassVar[int | None] = 13157
 
 
 def _read_mapping(path: Path) -> dict[str, list[str]]:

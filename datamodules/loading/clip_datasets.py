@@ -1,10 +1,9 @@
 """Map-style datasets of clips and texts, and how their items become batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -45,12 +44,8 @@ class ClipDataset(Dataset):
         image_size: Height and width of a clip in pixels.
         max_seconds: Look at no more than this much of each video, from its beginning; None is all of it.
         decoder: Which library decodes.
+        kept: Clips of earlier passes over the videos, where there are several.
     """
-
-    kept: ClipCache | None = None
-    """Clips of earlier passes over the videos, where there are several."""
-    broken: Mapping[int, str] = MappingProxyType({})
-    """Videos that are not to be opened, by their position, and why."""
 
     def __init__(
         self,
@@ -59,23 +54,31 @@ class ClipDataset(Dataset):
         image_size: int,
         max_seconds: float | None = None,
         decoder: Decoder = "auto",
+        kept: ClipCache | None = None,
     ):
         self.paths = list(paths)
         self.image_size = image_size
         self.max_seconds = max_seconds
         self.decoder: Decoder = decoder
+        self.kept = kept
         self.sample: FrameSampler = partial(middle_frames, num_frames=num_frames)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Item:
-        if index in self.broken:
-            return Item(index, clip=None, broken=self.broken[index])
         try:
             clip = self.clip(index) if self.kept is None else self.kept.get(index, lambda: self.clip(index))
         except BrokenVideoError as error:
-            return Item(index, clip=None, broken=str(error))
+            return self.broken_item(index, str(error))
+        return self.item(index, clip)
+
+    def broken_item(self, index: int, reason: str) -> Item:
+        """What stands for a video that could not be read or is not to be opened."""
+        return replace(self.item(index, clip=None), broken=reason)
+
+    def item(self, index: int, clip: Tensor | None) -> Item:
+        """A clip with what goes with its video."""
         return Item(index, clip)
 
     def clip(self, index: int) -> Tensor:
@@ -170,10 +173,10 @@ class TrainingClipDataset(RandomClipDataset):
         super().__init__(paths, SegmentFrames(num_frames), image_size, crop_scale, **options)
         self.captions = list(captions)
 
-    def __getitem__(self, index: int) -> Item:
+    def item(self, index: int, clip: Tensor | None) -> Item:
+        """A clip with one of its captions."""
         choices = self.captions[index]
-        text = choices[int(torch.randint(len(choices), ()))]
-        return replace(super().__getitem__(index), text=text)
+        return Item(index, clip, text=choices[int(torch.randint(len(choices), ()))])
 
 
 class TextDataset(Dataset):

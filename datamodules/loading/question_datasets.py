@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from datamodules.annotations.question_records import Question
 from datamodules.annotations.text import pre_text
+from datamodules.clips.cache import ClipCache
 from datamodules.clips.decoder import Decoder
 from datamodules.clips.training_frames import SegmentFrames
 from datamodules.loading.batches import QuestionBatch
@@ -31,6 +33,7 @@ class QuestionDataset(ClipDataset):
         num_frames: Frames in a clip.
         image_size: Height and width of a clip in pixels.
         decoder: Which library decodes.
+        kept: As in :class:`~datamodules.loading.clip_datasets.ClipDataset`.
     """
 
     def __init__(
@@ -40,13 +43,14 @@ class QuestionDataset(ClipDataset):
         num_frames: int,
         image_size: int,
         decoder: Decoder = "auto",
+        kept: ClipCache | None = None,
     ):
-        super().__init__(paths, num_frames, image_size, decoder=decoder)
+        super().__init__(paths, num_frames, image_size, decoder=decoder, kept=kept)
         self.questions = _cleaned(questions)
 
-    def __getitem__(self, index: int) -> QuestionItem:
-        item = super().__getitem__(index)
-        return QuestionItem(index, item.clip, item.broken, questions=self.questions[index])
+    def item(self, index: int, clip: Tensor | None) -> QuestionItem:
+        """A clip with all questions about it."""
+        return QuestionItem(index, clip, questions=self.questions[index])
 
 
 class TrainingQuestionDataset(RandomClipDataset):
@@ -81,12 +85,12 @@ class TrainingQuestionDataset(RandomClipDataset):
         self.questions = _cleaned(questions)
         self.questions_per_clip = questions_per_clip
 
-    def __getitem__(self, index: int) -> QuestionItem:
-        item = super().__getitem__(index)
+    def item(self, index: int, clip: Tensor | None) -> QuestionItem:
+        """A clip with some of the questions about it."""
         choices = self.questions[index]
         order = torch.randperm(len(choices)).tolist()
         drawn = [choices[order[n % len(order)]] for n in range(self.questions_per_clip)]
-        return QuestionItem(index, item.clip, item.broken, questions=tuple(map(_with_one_answer, drawn)))
+        return QuestionItem(index, clip, questions=tuple(map(_with_one_answer, drawn)))
 
 
 def collate_questions(items: Sequence[QuestionItem], clip_shape: tuple[int, ...]) -> QuestionBatch:

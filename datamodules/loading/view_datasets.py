@@ -1,13 +1,13 @@
 """Map-style datasets of labelled videos: all views of a video for a test, one random clip for training."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from datamodules.clips.cache import ClipCache
 from datamodules.clips.decoder import Decoder, read_clip
 from datamodules.clips.training_frames import RandomFrames
 from datamodules.clips.transforms import crops_along_long_side
@@ -33,6 +33,7 @@ class ViewDataset(ClipDataset):
         sample_views: Chooses the frames of each segment.
         crop: Cuts each frame to model size.
         decoder: Which library decodes.
+        kept: As in :class:`~datamodules.loading.clip_datasets.ClipDataset`.
     """
 
     def __init__(
@@ -42,15 +43,18 @@ class ViewDataset(ClipDataset):
         sample_views: ViewSampler,
         crop: Cropper,
         decoder: Decoder = "auto",
+        kept: ClipCache | None = None,
     ):
         self.paths = list(paths)
         self.labels = list(labels)
         self.decoder: Decoder = decoder
+        self.kept = kept
         self.sample_views = sample_views
         self.crop = crop
 
-    def __getitem__(self, index: int) -> Item:
-        return replace(super().__getitem__(index), label=self.labels[index])
+    def item(self, index: int, clip: Tensor | None) -> Item:
+        """A clip with its class."""
+        return Item(index, clip, label=self.labels[index])
 
     def read(self, index: int) -> Tensor:
         """All views of a video, ``[views, t, c, image_size, image_size]`` uint8."""
@@ -87,8 +91,9 @@ class LabelledClipDataset(RandomClipDataset):
         super().__init__(paths, frames, image_size, **options)
         self.labels = list(labels)
 
-    def __getitem__(self, index: int) -> Item:
-        return replace(super().__getitem__(index), label=self.labels[index])
+    def item(self, index: int, clip: Tensor | None) -> Item:
+        """A clip with its class."""
+        return Item(index, clip, label=self.labels[index])
 
     def fit(self, frames: Tensor) -> Tensor:
         """The square at the centre, resized: unlike captions' videos, these are tested without distortion."""

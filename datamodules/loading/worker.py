@@ -16,7 +16,7 @@ import random
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from traceback import format_exc
@@ -32,19 +32,16 @@ Collate = Callable[[list[Any]], Any]
 
 
 class GuardedDataset(Protocol):
-    """What a guarded loader asks of its dataset.
-
-    Attributes:
-        broken: Videos that are not to be opened, and why; the workers set it, and ``__getitem__`` obeys it.
-    """
-
-    broken: Mapping[int, str]
+    """What a guarded loader asks of its dataset."""
 
     @property
     def paths(self) -> Sequence[Path]:
         """File of each video, for the message."""
 
     def __getitem__(self, position: int) -> Any: ...
+
+    def broken_item(self, position: int, reason: str) -> Any:
+        """What stands for a video that is not to be opened."""
 
 
 class LoadingWorker:
@@ -134,11 +131,14 @@ def load_batch(
     watched: Callable[[int], AbstractContextManager],
 ) -> Any:
     """A batch of a dataset, ``watched`` while each video that is not known to be broken is loaded."""
-    dataset.broken = broken
     items = []
     for draw in draws:
-        with nullcontext() if draw.video in broken else watched(draw.video), seeded(draw.seed):
-            items.append(dataset[draw.video])
+        if draw.video in broken:
+            with seeded(draw.seed):
+                items.append(dataset.broken_item(draw.video, broken[draw.video]))
+        else:
+            with watched(draw.video), seeded(draw.seed):
+                items.append(dataset[draw.video])
     return collate(items)
 
 

@@ -8,8 +8,8 @@ import torch
 from timm.models import VisionTransformer
 from torch import Tensor
 
+from datamodules.contract import RecognitionData
 from datamodules.loading.batches import ViewBatch
-from datamodules.recognition import RecognitionDataModule
 from vidtldr.models.checkpoint import read_state_dict
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
@@ -18,7 +18,7 @@ from vidtldr.tasks.base import Outcome, Task
 from vidtldr.tasks.passes import Outputs, Pass, Scores
 
 
-class FirstFrame(Task[RecognitionDataModule, ViewBatch]):
+class FirstFrame(Task[RecognitionData, ViewBatch]):
     """Classify the first frame of each clip.
 
     Args:
@@ -61,7 +61,7 @@ class FirstFrame(Task[RecognitionDataModule, ViewBatch]):
         """The share that is right."""
         frames = [output for output in outputs["frames"] if "found" in output]
         right = torch.cat([output["found"] == output["label"] for output in frames])
-        names = [self.data.evaluated.videos[row] for output in frames for row in output["index"].tolist()]
+        names = [self.data.records.videos[row] for output in frames for row in output["index"].tolist()]
         rows: list[Sample] = [{"video": name, "right": hit} for name, hit in zip(names, right.tolist(), strict=True)]
         return Scores({"right": 100 * right.double().mean()}, lambda: rows)
 

@@ -35,7 +35,7 @@ def print_help(program: Program) -> None:
 
 def _method_lines() -> Iterator[str]:
     # Late: torch comes with it, and train.py's help does without.
-    from vidtldr.cli.method_stand_in import describe_methods
+    from vidtldr.merging.registry import describe_methods
 
     for method in describe_methods():
         yield _entry(f"  {method.name}", method.summary)

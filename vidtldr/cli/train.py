@@ -34,7 +34,6 @@ def main(argv: Sequence[str]) -> None:
     cli = TrainCLI(argv)
     resume_from = cli.resume_from()
     datamodule: Any = cli.build_data("fit")
-    datamodule.training_seed = cli.seed
     module: Any = cli.build_model()
     progress = sys.stderr.isatty()
     trainer = cli.new_trainer(
@@ -64,6 +63,9 @@ class TrainCLI(ProjectCLI):
         self.output = Path(self.config.output or Path("outputs") / self.config_name / "train")
         self.checkpoints = self.output / "checkpoints"
         self.seed = int(self.config.seed_everything or 0)  # false seeds no weights, but the processes must agree
+        data = self.init_args("data")
+        if "training_seed" in data and data.training_seed is None:
+            data.training_seed = self.seed
 
     def resume_from(self) -> str | None:
         """The checkpoint to resume from, or None.

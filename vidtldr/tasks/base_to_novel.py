@@ -12,11 +12,10 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.models import VisionTransformer
 from torch import Tensor
 
-from datamodules.base_to_novel import BaseToNovelDataModule
+from datamodules.contract import HALVES, BaseToNovelData, Half
 from datamodules.loading.batches import ClipBatch, ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
-from vidtldr.metrics.base_to_novel import HALVES, Half
 from vidtldr.metrics.retrieval import retrieval_ranks
 from vidtldr.models.checkpoint import file_sha256
 from vidtldr.models.pixels import PixelNorm, blank_input
@@ -35,7 +34,7 @@ _log = logging.getLogger(__name__)
 PUBLISHED_SEEDS = 3
 
 
-class BaseToNovel(Task[BaseToNovelDataModule, ViewBatch]):
+class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
     """ViFi-CLIP on base-to-novel generalisation.
 
     A video competes among the class names of its own half only. With several checkpoints, one a seed, base and novel
@@ -255,7 +254,7 @@ class BaseToNovel(Task[BaseToNovelDataModule, ViewBatch]):
         )
 
     def _class_names(self, half: str) -> list[str]:
-        return self.data.class_names[half]
+        return list(self.data.class_names[half])
 
     def _encode_halves(self) -> None:
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():

@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
+from datamodules.contract import QuestionData
 from datamodules.loading.batches import QuestionBatch
-from datamodules.question_answering import QuestionAnsweringDataModule
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
 from vidtldr.models.sizes import check_vocabulary
@@ -29,7 +29,7 @@ _BY_WORD = "first_"
 """What the names of the accuracies by first word begin with."""
 
 
-class VideoQuestionAnswering(Task[QuestionAnsweringDataModule, QuestionBatch]):
+class VideoQuestionAnswering(Task[QuestionData, QuestionBatch]):
     """UMT on open-ended video question answering.
 
     Args:
@@ -165,7 +165,7 @@ class VideoQuestionAnswering(Task[QuestionAnsweringDataModule, QuestionBatch]):
 
     def _samples(self, outputs: Sequence[BatchOutput]) -> list[Sample]:
         """One row for each question."""
-        videos, answers = self.data.evaluated.videos, self.data.answers
+        videos, answers = self.data.records.videos, self.data.answers
         rows: list[Sample] = []
         for output in outputs:
             notes, found = output.notes, [answers[number] for number in output["found"].tolist()]

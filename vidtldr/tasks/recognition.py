@@ -11,8 +11,8 @@ from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
+from datamodules.contract import RecognitionData
 from datamodules.loading.batches import ClipBatch, ViewBatch
-from datamodules.recognition import RecognitionDataModule
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.backbone import EncoderOptions
@@ -27,7 +27,7 @@ from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, nothing_to
 from vidtldr.tasks.passes import Outputs, Pass, Scores
 
 
-class ActionRecognition(Task[RecognitionDataModule, ViewBatch]):
+class ActionRecognition(Task[RecognitionData, ViewBatch]):
     """VideoMAE, or a classifier of one's own, on action recognition.
 
     Args:
@@ -131,7 +131,7 @@ class ActionRecognition(Task[RecognitionDataModule, ViewBatch]):
         classified = [output for output in outputs["views"] if "logits" in output]
         if not classified:
             raise UserError("nothing is left to evaluate: no video could be read")
-        videos = self.data.evaluated.videos
+        videos = self.data.records.videos
         num_views = 1 + max(int(output["view"].max()) for output in classified)
         accuracy = MultiViewAccuracy(len(videos), self.num_classes, num_views, sync_on_compute=False)
         for output in classified:

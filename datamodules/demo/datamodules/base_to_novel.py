@@ -2,7 +2,8 @@
 
 from typing import Any, ClassVar
 
-from datamodules.base_to_novel import UCF101BaseToNovel
+from datamodules.contract import HALVES
+from datamodules.datasets.ucf101 import UCF101BaseToNovel
 from datamodules.demo.datamodules.prepare import is_training, prepare
 from datamodules.demo.sets.base2novel import BASE_TO_NOVEL, LABEL_FOLDER, LISTS, SPLITS
 
@@ -16,11 +17,11 @@ class DemoBaseToNovel(UCF101BaseToNovel):
 
     Args:
         root: Folder of the dataset; created if need be.
-        **options: Options of :class:`~datamodules.base_to_novel.UCF101BaseToNovel`.
+        **options: Options of :class:`~datamodules.datasets.ucf101.UCF101BaseToNovel`.
     """
 
     label_folders: ClassVar = (LABEL_FOLDER,)
-    published_videos: ClassVar = {half: SPLITS["test"].num_videos // len(LISTS["test"]) for half in ("base", "novel")}
+    published_videos: ClassVar = {half: SPLITS["test"].num_videos // len(LISTS["test"]) for half in HALVES}
 
     def __init__(self, root: str = "data/demo_base2novel", **options: Any) -> None:
         super().__init__(root=root, **options)

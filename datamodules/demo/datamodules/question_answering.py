@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from datamodules.datasets.msvd_qa import MSVDQA
+from datamodules.datasets.msvd import MSVDQA
 from datamodules.demo.datamodules.prepare import is_training, prepare
 from datamodules.demo.sets.questions import QUESTIONS
 
@@ -15,7 +15,7 @@ class DemoVQA(MSVDQA):
 
     Args:
         root: Folder of the dataset; created if need be.
-        **options: Options of :class:`~datamodules.datasets.msvd_qa.MSVDQA`.
+        **options: Options of :class:`~datamodules.datasets.msvd.MSVDQA`.
     """
 
     test_questions: ClassVar[int | None] = None

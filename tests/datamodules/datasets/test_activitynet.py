@@ -93,4 +93,4 @@ def test_a_record_without_sentences_is_named(tmp_path, record, message):
 
 
 def test_the_facts_of_the_dataset():
-    assert (ActivityNet.max_text_tokens, ActivityNet.max_seconds) == (150, None)
+    assert ActivityNet.max_seconds is None

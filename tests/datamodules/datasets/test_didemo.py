@@ -140,4 +140,4 @@ def test_a_wrong_record_is_named(tmp_path, record, message):
 
 
 def test_the_facts_of_the_dataset():
-    assert (DiDeMo.max_text_tokens, DiDeMo.max_seconds) == (64, 30)
+    assert DiDeMo.max_seconds == 30

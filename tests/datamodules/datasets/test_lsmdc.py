@@ -79,4 +79,4 @@ def test_a_row_of_another_form_is_named(root, wrong):
 
 
 def test_the_facts_of_the_dataset():
-    assert (LSMDC.max_text_tokens, LSMDC.max_seconds, LSMDC.paragraphs) == (96, None, False)
+    assert (LSMDC.max_seconds, LSMDC.paragraphs) == (None, False)

@@ -43,5 +43,4 @@ def test_equal_captions_stay_two_queries(tmp_path):
 
 
 def test_the_facts_of_the_two_datasets():
-    assert MSRVTT.max_text_tokens == 32
     assert MSRVTT.test_videos == 1000

@@ -3,8 +3,9 @@ import shutil
 
 import pytest
 
-from datamodules import SSv2
+from datamodules import SSv2, SSv2Label, SSv2Template
 from datamodules.clips.sampling import interleaved_views
+from tests.helpers import datasets
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 
 LENGTH = 45
@@ -12,6 +13,15 @@ LABELS = {"Approaching something": "0", "Pulling something from left to right": 
 RECORDS = [
     {"id": "81234", "label": "pulling a cup", "template": "Pulling [something] from left to right"},
     {"id": "7", "label": "approaching a cup", "template": "Approaching [something]"},
+]
+LABEL_RECORDS = [
+    {"video": ["81234.webm"], "caption": "lifting a cup with a spoon on it"},
+    {"video": ["7.webm"], "caption": "lifting a cup with a spoon on it"},
+    {"video": "9.webm", "caption": "Pushing a pen"},
+]
+TEMPLATE_RECORDS = [
+    {"video": ["81234.webm", "7.webm", "9.webm"], "caption": "Lifting [something] with [something] on it"},
+    {"video": ["10.webm", "11.webm", "12.webm"], "caption": "Pushing [something] so that it…"},
 ]
 
 
@@ -82,3 +92,48 @@ def test_the_unlabelled_test_part_is_refused(tmp_path):
 def test_mirroring_is_refused_since_classes_tell_left_from_right(tmp_path):
     with pytest.raises(ValueError, match="mirror=True must not be set for SSv2"):
         SSv2(str(tmp_path), mirror=True)
+
+
+@pytest.mark.parametrize("folder", ["20bn-something-something-v2", "videos", "."])
+@pytest.mark.parametrize("suffix", ["webm", "mp4"])
+def test_equal_labels_stay_two_queries(tmp_path, caplog, folder, suffix):
+    datasets.put_videos(tmp_path / folder, *(f"{name}.{suffix}" for name in (81234, 7, 9)))
+    datasets.put_json(tmp_path / "ssv2_ret_label_val_small.json", LABEL_RECORDS)
+    datamodule = datasets.set_up(SSv2Label, tmp_path)
+    assert [name.split("/")[-1] for name in datasets.file_names(datamodule)] == [
+        f"81234.{suffix}",
+        f"7.{suffix}",
+        f"9.{suffix}",
+    ]
+    cup = "lifting a cup with a spoon on it"
+    assert datasets.queries(datamodule) == ([cup, cup, "pushing a pen"], [[0], [1], [2]])
+    assert "has 3 videos, the published test 2088" in caplog.text
+
+
+def test_a_template_is_one_query_for_all_its_videos(tmp_path, caplog):
+    datasets.put_videos(tmp_path / "videos", *(f"{name}.webm" for name in (81234, 7, 9, 10, 11, 12)))
+    datasets.put_json(tmp_path / "ssv2_ret_template_val_small.json", TEMPLATE_RECORDS)
+    datamodule = datasets.set_up(SSv2Template, tmp_path)
+    texts = ["lifting [something] with [something] on it", "pushing [something] so that it…"]  # brackets stay
+    assert datasets.queries(datamodule) == (texts, [[0, 1, 2], [3, 4, 5]])
+    assert datamodule.records.gt_video_to_texts == [[0], [0], [0], [1], [1], [1]]
+    assert "has 6 videos, the published test 2088" in caplog.text
+    assert "has 2 texts, the published test 174" in caplog.text
+
+
+def test_a_template_outlives_some_of_its_videos(tmp_path):
+    datasets.put_videos(tmp_path / "videos", "7.webm", "12.webm")
+    datasets.put_json(tmp_path / "ssv2_ret_template_val_small.json", TEMPLATE_RECORDS)
+    datamodule = datasets.set_up(SSv2Template, tmp_path, missing="skip")
+    assert datasets.queries(datamodule)[1] == [[0], [1]]
+    assert datamodule.coverage.missing == ["81234.webm", "9.webm", "10.webm", "11.webm"]
+
+
+def test_the_first_videos_keep_their_template(tmp_path):
+    datasets.put_videos(tmp_path / "videos", *(f"{name}.webm" for name in (81234, 7, 9, 10)))
+    datasets.put_json(tmp_path / "ssv2_ret_template_val_small.json", TEMPLATE_RECORDS)
+    assert datasets.queries(datasets.set_up(SSv2Template, tmp_path, limit=2))[1] == [[0, 1]]
+
+
+def test_the_facts_of_the_datasets():
+    assert (SSv2Label.test_texts, SSv2Template.test_texts) == (2088, 174)

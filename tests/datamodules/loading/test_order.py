@@ -1,10 +1,8 @@
 """Order and randomness of training, as functions of seed, epoch and video."""
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 import torch
@@ -18,8 +16,6 @@ from datamodules.loading.worker import load_batch
 
 class Random:
     """Items that are random numbers."""
-
-    broken: Mapping[int, str] = MappingProxyType({})
 
     def __init__(self, length: int) -> None:
         self.paths = [Path(f"{index}.mp4") for index in range(length)]

@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
+from datamodules.contract import RetrievalData
 from datamodules.loading.batches import ClipBatch, TextBatch
-from datamodules.retrieval import RetrievalDataModule
 from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall, retrieval_ranks
 from vidtldr.models.sizes import check_vocabulary
@@ -39,7 +39,7 @@ def _recall_table(title: str, group: str, prefix: str = "") -> ScoreTable:
     return ScoreTable(columns | {compared: "mean"}, compared, group, title, prefix)
 
 
-class VideoTextRetrieval(Task[RetrievalDataModule, ClipBatch | TextBatch]):
+class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
     """UMT on video-text retrieval.
 
     Args:
@@ -152,7 +152,7 @@ class VideoTextRetrieval(Task[RetrievalDataModule, ClipBatch | TextBatch]):
         return Scores(metrics | dual_metrics, partial(self._samples, part, reranked, ranks, dual_ranks))
 
     def _encoded(self, outputs: Outputs) -> tuple[EncodedSet, Answerable]:
-        records = self.data.evaluated
+        records = self.data.records
         encoded = EncodedSet(outputs["videos"], outputs["texts"], len(records.videos), len(records.texts))
         part = encoded.answerable()
         if not len(part.queries):
@@ -199,7 +199,7 @@ class VideoTextRetrieval(Task[RetrievalDataModule, ClipBatch | TextBatch]):
 
     def _names(self, part: Answerable) -> dict[str, list[Any]]:
         """What videos are called, and the positions of texts."""
-        videos = self.data.evaluated.videos
+        videos = self.data.records.videos
         return {"video": [videos[row] for row in part.videos.tolist()], "text": part.queries.tolist()}
 
     def _tokenize(self, texts: list[str], **options: bool) -> tuple[Tensor, Tensor]:
