@@ -13,10 +13,10 @@ from datamodules.base import ANNOTATION_FOLDERS, check_positive
 from datamodules.clips.sampling import segment_centres
 from datamodules.clips.training_frames import SegmentFrames
 from datamodules.clips.transforms import zoomed_centre_crop, zoomed_short_side
-from datamodules.contract import HALVES
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.sharding import Sharing
 from datamodules.recognition import LabelledDataModule
+from vidtldr.metrics.base_to_novel import HALVES
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from datamodules.annotations.question_records import QuestionRecords
 from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from datamodules.question_answering import QuestionAnsweringDataModule
     from datamodules.recognition import RecognitionDataModule
     from datamodules.retrieval import RetrievalDataModule
-
-
-Half = Literal["base", "novel"]
-HALVES: tuple[Half, Half] = ("base", "novel")
-"""The halves of the classes in base-to-novel, in the order of the test loaders."""
 
 
 @dataclass

@@ -1,11 +1,16 @@
 """Base-to-novel generalisation: accuracy on both halves of the classes and their harmonic mean."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from datamodules.contract import HALVES, Half
 from vidtldr.metrics.retrieval import retrieval_ranks
+
+Half = Literal["base", "novel"]
+HALVES: tuple[Half, Half] = ("base", "novel")
+"""The halves of the classes, in the order of the test loaders."""
 
 
 class BaseToNovelAccuracy(Metric):

@@ -12,10 +12,11 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.models import VisionTransformer
 from torch import Tensor
 
-from datamodules.contract import HALVES, BaseToNovelData, Half
+from datamodules.contract import BaseToNovelData
 from datamodules.loading.batches import ClipBatch, ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
+from vidtldr.metrics.base_to_novel import HALVES, Half
 from vidtldr.metrics.retrieval import retrieval_ranks
 from vidtldr.models.checkpoint import file_sha256
 from vidtldr.models.pixels import PixelNorm, blank_input

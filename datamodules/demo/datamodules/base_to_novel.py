@@ -2,10 +2,10 @@
 
 from typing import Any, ClassVar
 
-from datamodules.contract import HALVES
 from datamodules.datasets.ucf101 import UCF101BaseToNovel
 from datamodules.demo.datamodules.prepare import is_training, prepare
 from datamodules.demo.sets.base2novel import BASE_TO_NOVEL, LABEL_FOLDER, LISTS, SPLITS
+from vidtldr.metrics.base_to_novel import HALVES
 
 
 class DemoBaseToNovel(UCF101BaseToNovel):
