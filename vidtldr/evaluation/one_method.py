@@ -8,8 +8,8 @@ from typing import Any
 from lightning import Callback, LightningDataModule, Trainer
 
 from callbacks import ProgressCallback, SpeedCallback, TokenMergeCallback
-from vidtldr.cost import encoder_gflops
 from vidtldr.errors import UserError
+from vidtldr.measuring.flops_counted import encoder_gflops
 from vidtldr.merging import Method, apply, build_method, remove
 from vidtldr.results.records import Evaluated, MethodResult
 from vidtldr.results.report import describe_options
