@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,3 +95,10 @@ def test_options_that_were_changed_are_told_from_the_others() -> None:
     assert ToMe(3).changed_options() == {"r": 3}
     assert VidTLDR([2], sharpening=False).changed_options() == {"r": (2,), "sharpening": False}
     assert Base().changed_options() == {}
+
+
+def test_methods_are_described_without_the_import_of_timm() -> None:
+    # timm takes seconds to import, which --help has not.
+    code = "import sys, vidtldr.merging.registry as r; print(len(r.describe_methods()), 'timm' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["6", "False"]

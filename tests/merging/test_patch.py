@@ -156,6 +156,18 @@ def test_sources_say_what_a_token_stands_for_and_what_was_dropped() -> None:
     assert (last.share == 0).any()  # background left no trace
 
 
+def test_records_tell_what_merged_sources_were_weighted_by() -> None:
+    model, records = _attentive(_small_vit()), []
+    with torch.no_grad(), merging(model, VidTLDR([6, 3]), observer=records.append):
+        model(torch.randn(1, 3, 32, 32))
+    for record in records[:2]:
+        assert torch.equal(record.score, record.sharpness)
+    assert records[2].score is None
+    with torch.no_grad(), merging(model, ToMe(3), observer=records.append):
+        model(torch.randn(1, 3, 32, 32))
+    assert all(record.score is None and record.sharpness is None for record in records[3:])
+
+
 def test_an_exception_in_the_middle_leaves_no_state_behind() -> None:
     model, x = _small_vit(), torch.randn(1, 3, 32, 32)
     with torch.no_grad(), merging(model, VidTLDR([6, 3])):

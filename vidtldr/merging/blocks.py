@@ -95,11 +95,13 @@ class TimmBlock:
         gate = getattr(attn, "gate", None)
         if gate is not None:
             joined = joined * gate(projected.normed).sigmoid()
-        return x + self.block.drop_path1(self.block.ls1(attn.proj_drop(attn.proj(joined))))
+        added: Tensor = self.block.drop_path1(self.block.ls1(attn.proj_drop(attn.proj(joined))))
+        return x + added
 
     def add_mlp(self, x: Tensor) -> Tensor:
         """The second residual of timm's ``Block.forward``."""
-        return x + self.block.drop_path2(self.block.ls2(self.block.mlp(self.block.norm2(x))))
+        added: Tensor = self.block.drop_path2(self.block.ls2(self.block.mlp(self.block.norm2(x))))
+        return x + added
 
     @property
     def _attention(self) -> "Attention":

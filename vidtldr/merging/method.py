@@ -100,11 +100,14 @@ class Method:
         """What a schedule that asks for more is told."""
         return f"half of {num_tokens} tokens; {self.most(num_tokens, num_prefix)} merge"
 
+    def option_values(self) -> dict[str, Any]:
+        """The value of each option, defaults included: what makes the same method again."""
+        return {option.name: getattr(self, option.name) for option in options_of(type(self))}
+
     def changed_options(self) -> dict[str, Any]:
         """The options that differ from their defaults, by name; those that have no default are among them."""
-        given = {option.name: getattr(self, option.name) for option in options_of(type(self))}
         defaults = {option.name: option.default for option in options_of(type(self))}
-        return {name: value for name, value in given.items() if value != defaults[name]}
+        return {name: value for name, value in self.option_values().items() if value != defaults[name]}
 
     def reduce(self, view: LayerView, r: int) -> Reduction | None:
         """Reduce one layer by ``r`` tokens, or return ``None`` if there is nothing to do."""

@@ -19,7 +19,8 @@ def sharpness(attention: Tensor) -> Tensor:
         ``[b, q]``, float32 (float64 for float64 input). ``0 log 0`` counts as 0, its limit.
     """
     mean = attention.mean(dim=1, dtype=torch.float64 if attention.dtype == torch.float64 else torch.float32)
-    return -torch.special.entr(mean).sum(dim=-1)
+    entropy: Tensor = torch.special.entr(mean).sum(dim=-1)
+    return -entropy
 
 
 def attentiveness(attention: Tensor) -> Tensor:

@@ -107,9 +107,9 @@ def register_backbone(family: BackboneT) -> BackboneT:
     Raises:
         ValueError: A size is called like one of another family.
     """
-    backbone = family()
     for name in family.sizes:
-        known = type(BACKBONES.setdefault(name, backbone))
-        if (known.__module__, known.__qualname__) != (family.__module__, family.__qualname__):
+        known = type(BACKBONES[name]) if name in BACKBONES else family
+        if (known.__module__, known.__qualname__) != (family.__module__, family.__qualname__):  # not one reloaded
             raise ValueError(f"the backbone {name!r} of {family.__qualname__} is one of {known.__qualname__} already")
+    BACKBONES.update(dict.fromkeys(family.sizes, family()))
     return family

@@ -73,7 +73,7 @@ class MethodResult:
     @property
     def options(self) -> dict[str, Any]:
         """The method's options, defaults included; none for base."""
-        return {} if self.method.name == "base" else asdict(self.method)
+        return self.method.option_values()
 
     def to_dict(self) -> dict[str, Any]:
         """All of the result, for :meth:`from_dict`, as it stands in ``results.json``."""

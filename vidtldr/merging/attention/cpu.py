@@ -8,7 +8,7 @@ differentiated.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -64,7 +64,8 @@ class _Block(NamedTuple):
 
     def cut(self, x: Tensor, dim: int) -> Tensor:
         """A view of its queries in a dimension of n, which turns into two: parts and queries."""
-        return x.narrow(dim, self.first, self.parts * self.queries).unflatten(dim, (self.parts, self.queries))
+        queries: Tensor = x.narrow(dim, self.first, self.parts * self.queries)
+        return cast(Tensor, queries.unflatten(dim, (self.parts, self.queries)))
 
 
 class _Buffers(NamedTuple):
@@ -166,7 +167,8 @@ def _prepare(query: Tensor, key: Tensor, value: Tensor, scale: float, log_mass: 
 
 def _longest(x: Tensor) -> Tensor:
     """Length of the longest token of ``[h, b, n, e]``, ``[h, b]``."""
-    return torch.linalg.vector_norm(x, dim=-1).amax(dim=-1)
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1)
+    return length.amax(dim=-1)
 
 
 def _attend_clips(operands: _Operands, blocks: list[_Block], statistic: str, output: Tensor, read: Tensor) -> None:
