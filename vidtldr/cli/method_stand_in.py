@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from inspect import cleandoc
 from typing import Any
 
@@ -15,12 +15,13 @@ _MARKUP = re.compile(r":\w+:`~?(?:\w+\.)*(\w+)`|``([^`]*)``")
 
 @dataclass(frozen=True)
 class OptionHelp:
-    """An option of a method: its name, the type of its values, its default and what it does."""
+    """An option of a method: name, type of its values, default, what it does, and whether it must be given."""
 
     name: str
     type: str
     default: Any
     help: str
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,13 @@ def describe_methods() -> list[MethodHelp]:
         for ancestor in method.__mro__:  # "see Method" says less than Method
             texts |= {told.arg_name: _flat(told.description) for told in parse(cleandoc(ancestor.__doc__ or "")).params}
         options = [
-            OptionHelp(field.name, _type_name(field.type), field.default, texts.get(field.name, ""))
+            OptionHelp(
+                field.name,
+                _type_name(field.type),
+                field.default,
+                texts.get(field.name, ""),
+                required=field.default is MISSING,
+            )
             for field in (fields(method) if name != "base" else ())
         ]
         described.append(MethodHelp(name, _flat(parse(cleandoc(method.__doc__ or "")).short_description), options))
