@@ -3,6 +3,8 @@ from dataclasses import fields
 import pytest
 
 from vidtldr.cli.entry import run
+from vidtldr.cli.quick_help import method_lines
+from vidtldr.merging.method_help import MethodHelp, OptionHelp
 from vidtldr.merging.registry import METHODS
 
 EVALUATE, TRAIN = "vidtldr.cli.evaluate", "vidtldr.cli.train"
@@ -43,6 +45,13 @@ def test_options_of_methods_are_told_with_their_docstrings(capsys):
             assert len(text.split("(type:")[0].split()) > 3, f"{method}.{option} has no help"
             assert "``" not in text
             assert ":class:" not in text
+
+
+def test_an_option_that_has_to_be_given_is_told_so():
+    mine = MethodHelp(
+        "mine", "A method of one's own.", [OptionHelp("share", "float", None, "How much.", required=True)]
+    )
+    assert " ".join("".join(method_lines([mine])).split()).endswith("share How much. (type: float, required)")
 
 
 @pytest.mark.parametrize("columns", [20, 60, 200])

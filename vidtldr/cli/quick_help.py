@@ -2,12 +2,16 @@
 
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
 from vidtldr.cli.argv import WHOLE_HELP_OPTION
 from vidtldr.cli.options import Program
+
+if TYPE_CHECKING:
+    from vidtldr.merging.method_help import MethodHelp
 
 _COLUMN = 24  # where argparse begins what it says of an option
 _CLASSES = (
@@ -30,17 +34,23 @@ def print_help(program: Program) -> None:
         print(_entry(f"  {option}", said))
     if program.compares_methods:
         print("\nmethods and their options (as entries of `methods` in a config, or by --methods.ENTRY.OPTION VALUE):")
-        print("\n".join(_method_lines()))
+        print("\n".join(method_lines(_described_methods())))
 
 
-def _method_lines() -> Iterator[str]:
+def _described_methods() -> "Iterable[MethodHelp]":
     # Late: torch comes with it, and train.py's help does without.
     from vidtldr.merging.registry import describe_methods
 
-    for method in describe_methods():
+    return describe_methods()
+
+
+def method_lines(methods: "Iterable[MethodHelp]") -> Iterator[str]:
+    """Each method with what it is, and below it, indented further, its options."""
+    for method in methods:
         yield _entry(f"  {method.name}", method.summary)
         for option in method.options:
-            yield _entry(f"    {option.name}", f"{option.help} (type: {option.type}, default: {option.default})")
+            given = "required" if option.required else f"default: {option.default}"
+            yield _entry(f"    {option.name}", f"{option.help} (type: {option.type}, {given})")
 
 
 def _entry(head: str, said: str) -> str:
