@@ -47,7 +47,7 @@ class ProgressCallback(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Count the samples of a batch; go on to the next loader after the last."""
-        self._display.advance(batch["items"])
+        self._display.advance(batch.items)
         if batch_idx + 1 == trainer.num_test_batches[dataloader_idx]:
             self._display.end()
             if dataloader_idx + 1 < len(trainer.num_test_batches):

@@ -12,11 +12,12 @@ from vidtldr.merging import Method, apply, build_method, remove
 class TokenMergeCallback(Callback):
     """Puts a method on the module's vision encoder while testing or validating, and takes it off afterwards.
 
-    Works on any LightningModule whose ``vision_encoder`` is a ViT made of timm blocks. Training runs unmerged unless
-    asked otherwise.
+    Works on any LightningModule whose ``vision_encoder`` is a ViT made of blocks that merging knows. Training runs
+    unmerged unless asked otherwise.
 
     Args:
-        method: ``base``, ``tome``, ``vidtldr`` or a :class:`~vidtldr.merging.Method`.
+        method: A method's name (``base``, ``tome``, ``vidtldr``, ...), the class path of one's own, or a
+            :class:`~vidtldr.merging.Method`.
         options: Options of the method, such as ``{"r": [600, 200, 100]}``.
         training: Merge in the steps of a training too; gradients flow through the merged tokens.
 

@@ -3,12 +3,11 @@
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import torch
 from lightning import LightningDataModule
@@ -19,10 +18,12 @@ from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
 from datamodules.annotations.video_files import VideoFiles
 from datamodules.clips.cache import KeptClips
 from datamodules.clips.decoder import BrokenVideoError, Decoder, check_decoder, decoder_version
+from datamodules.contract import Coverage
+from datamodules.loading.batches import Batch, ClipBatch
 from datamodules.loading.clip_datasets import ClipDataset, RandomClipDataset, collate_clips
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.order import EpochOrder
-from datamodules.loading.sharding import Share
+from datamodules.loading.sharding import Sharing
 
 logger = logging.getLogger(__name__)
 
@@ -30,26 +31,6 @@ ANNOTATION_FOLDERS = ("", "annotations", "annotation", "anno_downstream", "anno"
 """Folders below the root in which an annotation is looked for."""
 
 Records = TypeVar("Records", RetrievalRecords, RecognitionRecords, QuestionRecords)
-
-
-@dataclass
-class Coverage:
-    """How much of a gallery was evaluated.
-
-    Attributes:
-        total: Videos that the annotation asks for, after ``limit``.
-        missing: Names of those without a file, in the order of the annotation.
-        broken: Names of those whose file could not be decoded, in the order of the gallery; complete after a full pass.
-    """
-
-    total: int = 0
-    missing: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-
-    @property
-    def evaluated(self) -> int:
-        """Videos that were neither missing nor broken."""
-        return self.total - len(self.missing) - len(self.broken)
 
 
 class VideoDataModule(LightningDataModule):
@@ -137,10 +118,6 @@ class VideoDataModule(LightningDataModule):
         self._cache_folder: tempfile.TemporaryDirectory | None = None
         self.training_seed = 0
         """Of the order of training videos and of what is random about each; the same in each process."""
-        self.passes = 1
-        """How often a test will be run; with several, decoded clips are kept."""
-        self.finished: Mapping[int, Collection[int]] = {}
-        """First positions of batches that an earlier run has done, by loader: a test leaves them out."""
         self._kept_clips = KeptClips(kept_clips_gb * 1e9)
         self.coverage = Coverage()
         self._galleries: list[list[str]] = []  # names of the videos that each loader of videos brings
@@ -164,23 +141,36 @@ class VideoDataModule(LightningDataModule):
         """What a report tells beside the number of videos; complete after a full pass."""
         return {}
 
-    def on_before_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Count the broken videos of a batch; runs in the main process, which the workers cannot write to.
 
         Raises:
             BrokenVideoError: A video of the batch is broken and ``strict`` is set.
         """
-        if "broken" not in batch:  # texts
-            return batch
-        batch["broken"] = [tuple(video) for video in batch["broken"]]  # pinning memory makes lists of tuples
-        for position, reason in batch["broken"]:
-            if self.strict:
-                raise BrokenVideoError(reason)
-            if self.trainer is not None and self.trainer.training:
-                self.leave_out({position: reason})
-            else:
-                self.count_broken(dataloader_idx, position, reason)
+        if self.trainer is None or not self.trainer.training:
+            self.record_broken(dataloader_idx, batch.broken)
+        elif batch.broken:
+            self._be_strict(batch.broken)
+            self.leave_out(dict(batch.broken))
         return batch
+
+    def record_broken(self, loader: int, broken: Sequence[tuple[int, str]]) -> None:
+        """Count videos of an evaluation as left out; those that were counted before are not counted again.
+
+        Args:
+            loader: Which loader of the evaluation.
+            broken: Position of each in that loader's data set, and one sentence that names the file.
+
+        Raises:
+            BrokenVideoError: There is one, and ``strict`` is set.
+        """
+        self._be_strict(broken)
+        for position, reason in broken:
+            self.count_broken(loader, position, reason)
+
+    def _be_strict(self, broken: Sequence[tuple[int, str]]) -> None:
+        if self.strict and broken:
+            raise BrokenVideoError(broken[0][1])
 
     @property
     def left_out(self) -> Mapping[int, str]:
@@ -330,7 +320,7 @@ class VideoDataModule(LightningDataModule):
         return Path(self._cache_folder.name)
 
     def _train_loader(
-        self, dataset: RandomClipDataset, collate: Callable[..., dict[str, Any]] = collate_clips
+        self, dataset: RandomClipDataset, collate: Callable[..., ClipBatch] = collate_clips
     ) -> GuardedLoader:
         """A loader of full batches, shuffled; its workers live until :meth:`teardown`."""
         rank, world_size = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
@@ -352,14 +342,15 @@ class VideoDataModule(LightningDataModule):
     def _clip_loader(
         self,
         dataset: ClipDataset,
+        sharing: Sharing,
         *,
         loader: int = 0,
-        collate: Callable[..., dict[str, Any]] = collate_clips,
+        collate: Callable[..., ClipBatch] = collate_clips,
         views: int | None = None,
     ) -> GuardedLoader:
         """A loader of this process's share of a gallery; ``views`` of each video where its item holds several."""
-        batches = self._share(loader).of(len(dataset), max(1, self.batch_size // (views or 1)))
-        if self.passes > 1:
+        batches = sharing.of_loader(loader).of(len(dataset), max(1, self.batch_size // (views or 1)))
+        if sharing.keep_clips:
             shape = self._clip_shape if views is None else (views, *self._clip_shape)
             dataset.kept = self._kept_clips.of(loader, self._paths[loader], list(chain.from_iterable(batches)), shape)
         known = enumerate(self._known_broken.get(path) for path in self._paths[loader])
@@ -373,12 +364,9 @@ class VideoDataModule(LightningDataModule):
             broken={position: reason for position, reason in known if reason is not None},
         )
 
-    def _share(self, loader: int) -> Share:
-        """Of the batches of a loader, what this process takes."""
-        if self.trainer is None:
-            return Share()
-        finished = self.finished.get(loader, ()) if self.trainer.testing else ()
-        return Share(self.trainer.global_rank, self.trainer.world_size, finished)
+    def _own_part(self) -> Sharing:
+        """What this process takes of an evaluation by the Trainer."""
+        return Sharing() if self.trainer is None else Sharing(self.trainer.global_rank, self.trainer.world_size)
 
     @property
     def _clip_shape(self) -> tuple[int, int, int, int]:

@@ -14,6 +14,7 @@ from datamodules.clips.sampling import segment_centres
 from datamodules.clips.training_frames import SegmentFrames
 from datamodules.clips.transforms import zoomed_centre_crop, zoomed_short_side
 from datamodules.loading.guarded_loader import GuardedLoader
+from datamodules.loading.sharding import Sharing
 from datamodules.recognition import LabelledDataModule
 
 logger = logging.getLogger(__name__)
@@ -90,19 +91,20 @@ class BaseToNovelDataModule(LabelledDataModule):
 
     def test_dataloader(self) -> list[GuardedLoader]:
         """Loaders of the base and of the novel half."""
-        return self._loaders()
+        return self.evaluation_loaders(self._own_part())
 
     def val_dataloader(self) -> list[GuardedLoader]:
         """A loader of the validation list; none if there is no such list."""
-        return self._loaders() if self.val_annotation else []
+        return self.evaluation_loaders(self._own_part()) if self.val_annotation else []
 
-    def _loaders(self) -> list[GuardedLoader]:
+    def evaluation_loaders(self, sharing: Sharing) -> list[GuardedLoader]:
+        """A loader of each half, of a process's part."""
         if not self.records:
             raise RuntimeError("setup has not run")
         sample = partial(_single_view, num_frames=self.num_frames)
         crop = partial(zoomed_centre_crop, size=self.image_size)
         return [
-            self._view_loader(loader, records, sample=sample, crop=crop, views=1)
+            self._view_loader(loader, records, sharing, sample=sample, crop=crop, views=1)
             for loader, records in enumerate(self.records.values())
         ]
 

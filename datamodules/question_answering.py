@@ -9,6 +9,7 @@ from datamodules.annotations.question_records import QuestionRecords, most_frequ
 from datamodules.base import VideoDataModule, check_positive
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.question_datasets import QuestionDataset, TrainingQuestionDataset, collate_questions
+from datamodules.loading.sharding import Sharing
 
 __all__ = ["QuestionAnsweringDataModule"]
 
@@ -60,7 +61,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
 
     def counts(self) -> dict[str, int]:
         """``questions`` scored, ``answers`` to choose from, ``questions left out`` if any; complete after a pass."""
-        questions = self._evaluated().questions
+        questions = self.evaluated.questions
         broken = {position for _, position in self._broken}
         scored = sum(len(group) for position, group in enumerate(questions) if position not in broken)
         left_out = self._num_asked - scored
@@ -93,13 +94,19 @@ class QuestionAnsweringDataModule(VideoDataModule):
         """As in a test, of the validation annotation; no loader if there is none."""
         return self.test_dataloader() if self.val_annotation else []
 
+    def evaluation_loaders(self, sharing: Sharing) -> list[GuardedLoader]:
+        """The loader of a test, of a process's part."""
+        questions = self.evaluated.questions
+        dataset = QuestionDataset(self._paths[0], questions, self.num_frames, self.image_size, self.decoder)
+        return [self._clip_loader(dataset, sharing, collate=collate_questions)]
+
     def test_dataloader(self) -> GuardedLoader:
         """Batches of clips with all questions about each."""
-        questions = self._evaluated().questions
-        dataset = QuestionDataset(self._paths[0], questions, self.num_frames, self.image_size, self.decoder)
-        return self._clip_loader(dataset, collate=collate_questions)
+        return self.evaluation_loaders(self._own_part())[0]
 
-    def _evaluated(self) -> QuestionRecords:
+    @property
+    def evaluated(self) -> QuestionRecords:
+        """What is evaluated; complete after ``setup``."""
         if self.records is None:
             raise RuntimeError("setup has not run")
         return self.records

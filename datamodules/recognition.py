@@ -12,6 +12,7 @@ from datamodules.clips.sampling import dense_views, interleaved_views, segment_c
 from datamodules.clips.training_frames import RandomFrames, SegmentFrames, WindowFrames
 from datamodules.clips.transforms import crops_along_long_side
 from datamodules.loading.guarded_loader import GuardedLoader
+from datamodules.loading.sharding import Sharing
 from datamodules.loading.view_datasets import Cropper, LabelledClipDataset, ViewDataset, ViewSampler, collate_views
 
 __all__ = ["LabelledDataModule", "RecognitionDataModule", "RecognitionRecords"]
@@ -69,10 +70,17 @@ class LabelledDataModule(VideoDataModule):
         )
 
     def _view_loader(
-        self, loader: int, records: RecognitionRecords, *, sample: ViewSampler, crop: Cropper, views: int
+        self,
+        loader: int,
+        records: RecognitionRecords,
+        sharing: Sharing,
+        *,
+        sample: ViewSampler,
+        crop: Cropper,
+        views: int,
     ) -> GuardedLoader:
         dataset = ViewDataset(self._paths[loader], records.labels, sample, crop, self.decoder)
-        return self._clip_loader(dataset, loader=loader, collate=collate_views, views=views)
+        return self._clip_loader(dataset, sharing, loader=loader, collate=collate_views, views=views)
 
     def _class_folders(self) -> list[Path]:
         return [self.root / folder for folder in self.annotation_folders]
@@ -147,24 +155,34 @@ class RecognitionDataModule(LabelledDataModule):
 
     def test_dataloader(self) -> GuardedLoader:
         """Batches of views, all views of a video in one batch."""
+        return self.evaluation_loaders(self._own_part())[0]
+
+    def evaluation_loaders(self, sharing: Sharing) -> list[GuardedLoader]:
+        """The loader of a test, of a process's part."""
         sample = partial(interleaved_views, num_frames=self.num_frames, num_segments=self.num_segments)
         if self.stride is not None:
             sample = partial(
                 dense_views, num_frames=self.num_frames, stride=self.stride, num_segments=self.num_segments
             )
-        return self._loader(sample, self.num_segments, self.num_crops)
+        return [self._loader(sharing, sample, self.num_segments, self.num_crops)]
 
     def val_dataloader(self) -> GuardedLoader | list[GuardedLoader]:
         """Batches of one view of each video, its centre; no loader if there is no validation annotation."""
         if not self.val_annotation:
             return []
-        return self._loader(partial(_centre_view, num_frames=self.num_frames, stride=self.stride), 1, 1)
+        sample = partial(_centre_view, num_frames=self.num_frames, stride=self.stride)
+        return self._loader(self._own_part(), sample, 1, 1)
 
-    def _loader(self, sample: ViewSampler, num_segments: int, num_crops: int) -> GuardedLoader:
+    @property
+    def evaluated(self) -> RecognitionRecords:
+        """What is evaluated; complete after ``setup``."""
         if self.records is None:
             raise RuntimeError("setup has not run")
+        return self.records
+
+    def _loader(self, sharing: Sharing, sample: ViewSampler, num_segments: int, num_crops: int) -> GuardedLoader:
         crop = partial(crops_along_long_side, size=self.image_size, num_crops=num_crops)
-        return self._view_loader(0, self.records, sample=sample, crop=crop, views=num_segments * num_crops)
+        return self._view_loader(0, self.evaluated, sharing, sample=sample, crop=crop, views=num_segments * num_crops)
 
     def _file_names(self, training: bool = False) -> tuple[str, ...]:
         return self.train_names if training else self.annotation_names

@@ -11,8 +11,10 @@ from datamodules.annotations.records import RetrievalRecords
 from datamodules.annotations.retrieval_files import read_annotation
 from datamodules.annotations.text import pre_text
 from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive
+from datamodules.loading.batches import Batch
 from datamodules.loading.clip_datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
 from datamodules.loading.guarded_loader import GuardedLoader
+from datamodules.loading.sharding import Sharing
 
 __all__ = ["ANNOTATION_FOLDERS", "Coverage", "RetrievalDataModule"]
 
@@ -52,17 +54,17 @@ class RetrievalDataModule(VideoDataModule):
     @property
     def num_videos(self) -> int:
         """Videos in the gallery, broken ones included."""
-        return len(self._evaluated().videos)
+        return len(self.evaluated.videos)
 
     @property
     def num_texts(self) -> int:
         """Text queries."""
-        return len(self._evaluated().texts)
+        return len(self.evaluated.texts)
 
     def counts(self) -> dict[str, int]:
         """``texts``: queries of which at least one video could be decoded; complete after a full pass."""
         broken = {position for _, position in self._broken}
-        return {"texts": sum(not broken.issuperset(videos) for videos in self._evaluated().gt_text_to_videos)}
+        return {"texts": sum(not broken.issuperset(videos) for videos in self.evaluated.gt_text_to_videos)}
 
     def setup(self, stage: str) -> None:
         """Read the annotation and find the file of each video.
@@ -84,13 +86,13 @@ class RetrievalDataModule(VideoDataModule):
             raise RuntimeError('setup("fit") has not run')
         return self._train_loader(self._train_set)
 
-    def val_dataloader(self) -> list[Iterable[dict[str, Any]]]:
+    def val_dataloader(self) -> list[Iterable[Batch]]:
         """Loaders of the videos and of the texts of the validation annotation; none if there is no such annotation."""
-        return self._gallery_loaders() if self.val_annotation else []
+        return self.evaluation_loaders(self._own_part()) if self.val_annotation else []
 
-    def test_dataloader(self) -> list[Iterable[dict[str, Any]]]:
+    def test_dataloader(self) -> list[Iterable[Batch]]:
         """Loaders of the videos and of the texts."""
-        return self._gallery_loaders()
+        return self.evaluation_loaders(self._own_part())
 
     def _set_up_gallery(self, annotation: Path, split: str) -> None:
         records = read_annotation(annotation, split, paragraphs=self.paragraphs)
@@ -118,16 +120,22 @@ class RetrievalDataModule(VideoDataModule):
             decoder=self.decoder,
         )
 
-    def _evaluated(self) -> RetrievalRecords:
+    @property
+    def evaluated(self) -> RetrievalRecords:
+        """What is evaluated; complete after ``setup``."""
         if self.records is None:
             raise RuntimeError("setup has not run")
         return self.records
 
-    def _gallery_loaders(self) -> list[Iterable[dict[str, Any]]]:
-        texts = TextDataset(self._evaluated())
+    def evaluation_loaders(self, sharing: Sharing) -> list[Iterable[Batch]]:
+        """Loaders of the videos and of the texts, of a process's part."""
+        texts = TextDataset(self.evaluated)
         clips = ClipDataset(self._paths[0], self.num_frames, self.image_size, self.max_seconds, self.decoder)
-        text_batches = self._share(loader=1).of(len(texts), self.text_batch_size)
-        return [self._clip_loader(clips), DataLoader(texts, batch_sampler=text_batches, collate_fn=collate_texts)]
+        text_batches = sharing.of_loader(1).of(len(texts), self.text_batch_size)
+        return [
+            self._clip_loader(clips, sharing),
+            DataLoader(texts, batch_sampler=text_batches, collate_fn=collate_texts),
+        ]
 
 
 def _warn_of_another_number(annotation: Path, kind: str, found: int, published: int | tuple[int, ...] | None) -> None:

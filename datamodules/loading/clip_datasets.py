@@ -18,6 +18,7 @@ from datamodules.clips.decoder import BrokenVideoError, Decoder, FrameSampler, r
 from datamodules.clips.sampling import middle_frames
 from datamodules.clips.training_frames import RandomFrames, SegmentFrames
 from datamodules.clips.transforms import random_mirror, random_resized_crop, resize_frames
+from datamodules.loading.batches import ClipBatch, TextBatch
 from datamodules.loading.sharding import batch_facts
 
 
@@ -189,7 +190,7 @@ class TextDataset(Dataset):
         return index, self.texts[index], self.videos[index]
 
 
-def collate_clips(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[str, Any]:
+def collate_clips(items: Sequence[Item], clip_shape: tuple[int, ...]) -> ClipBatch:
     """Stack the clips that were read and list the videos that were not.
 
     Args:
@@ -197,35 +198,32 @@ def collate_clips(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[st
         clip_shape: ``(t, c, h, w)``, the shape of a clip, for a batch in which every video is broken.
 
     Returns:
-        ``clips`` ``[b, t, c, h, w]`` uint8 and ``index`` ``[b]`` int64 of the readable videos, ``broken`` a list of
-        (index, reason), ``first`` and ``items`` as of :func:`~datamodules.loading.sharding.batch_facts`; of items
-        that have them also ``texts``, one for each clip, and ``label`` ``[b]`` int64.
+        With texts or labels if the items have them.
     """
-    read = [item for item in items if item.clip is not None]
     clips = [item.clip for item in items if item.clip is not None]
-    batch = {
-        "clips": torch.stack(clips) if clips else torch.empty(0, *clip_shape, dtype=torch.uint8),
-        "index": torch.tensor([item.index for item in read], dtype=torch.int64),
-        "broken": broken_of(items),
+    read = [item for item in items if item.clip is not None]
+    texts = [item.text for item in read if item.text is not None]
+    labels = [item.label for item in read if item.label is not None]
+    return ClipBatch(
+        clips=torch.stack(clips) if clips else torch.empty(0, *clip_shape, dtype=torch.uint8),
+        index=torch.tensor([item.index for item in read], dtype=torch.int64),
+        broken=broken_of(items),
+        texts=texts if items and items[0].text is not None else None,
+        label=torch.tensor(labels, dtype=torch.int64) if items and items[0].label is not None else None,
         **batch_facts(items),
-    }
-    if items and items[0].text is not None:
-        batch["texts"] = [item.text for item in read]
-    if items and items[0].label is not None:
-        batch["label"] = torch.tensor([item.label for item in read], dtype=torch.int64)
-    return batch
+    )
 
 
-def broken_of(items: Sequence[Item]) -> list[tuple[int, str | None]]:
+def broken_of(items: Sequence[Item]) -> list[tuple[int, str]]:
     """Position and reason of each item that could not be read."""
-    return [(item.index, item.broken) for item in items if item.clip is None]
+    return [(item.index, item.broken) for item in items if item.broken is not None]
 
 
-def collate_texts(items: Sequence[tuple[int, str, list[int]]]) -> dict[str, Any]:
-    """Texts as lists, their positions ``index`` ``[b]`` int64; :func:`~datamodules.loading.sharding.batch_facts`."""
-    return {
-        "texts": [text for _, text, _ in items],
-        "index": torch.tensor([index for index, _, _ in items], dtype=torch.int64),
-        "videos": [videos for _, _, videos in items],
+def collate_texts(items: Sequence[tuple[int, str, list[int]]]) -> TextBatch:
+    """List texts and their videos."""
+    return TextBatch(
+        texts=[text for _, text, _ in items],
+        index=torch.tensor([index for index, _, _ in items], dtype=torch.int64),
+        videos=[videos for _, _, videos in items],
         **batch_facts(items),
-    }
+    )

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from datamodules.loading.batches import Batch
 from datamodules.loading.order import Draw
 from datamodules.loading.worker import Collate, GuardedDataset, LoadingWorker, load_batch
 
@@ -253,7 +254,7 @@ def _ending(exitcode: int | None, timeout: float) -> str:
 
 def _pinned(value: Any) -> Any:
     """The same in page-locked memory; lists, tuples and dicts are entered."""
-    if isinstance(value, Tensor):
+    if isinstance(value, (Tensor, Batch)):
         return value.pin_memory()
     if isinstance(value, dict):
         return {key: _pinned(item) for key, item in value.items()}

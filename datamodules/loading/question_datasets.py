@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -11,7 +10,9 @@ from datamodules.annotations.question_records import Question
 from datamodules.annotations.text import pre_text
 from datamodules.clips.decoder import Decoder
 from datamodules.clips.training_frames import SegmentFrames
+from datamodules.loading.batches import QuestionBatch
 from datamodules.loading.clip_datasets import ClipDataset, Item, RandomClipDataset, collate_clips
+from datamodules.loading.sharding import batch_facts
 
 
 @dataclass(frozen=True)
@@ -88,23 +89,24 @@ class TrainingQuestionDataset(RandomClipDataset):
         return QuestionItem(index, item.clip, item.broken, questions=tuple(map(_with_one_answer, drawn)))
 
 
-def collate_questions(items: Sequence[QuestionItem], clip_shape: tuple[int, ...]) -> dict[str, Any]:
+def collate_questions(items: Sequence[QuestionItem], clip_shape: tuple[int, ...]) -> QuestionBatch:
     """Stack the clips that were read and list their questions.
 
     Args:
         items: Videos with their questions.
         clip_shape: As in :func:`~datamodules.loading.clip_datasets.collate_clips`.
-
-    Returns:
-        What :func:`~datamodules.loading.clip_datasets.collate_clips` returns; and for each clip, as lists:
-        ``questions``, their ``answers`` (one each) and ``question_ids``.
     """
     read = [item.questions for item in items if item.clip is not None]
-    return collate_clips(items, clip_shape) | {
-        "questions": [[question.text for question in questions] for questions in read],
-        "answers": [[question.answers[0] for question in questions] for questions in read],
-        "question_ids": [[question.question_id for question in questions] for questions in read],
-    }
+    clips = collate_clips(items, clip_shape)
+    return QuestionBatch(
+        clips=clips.clips,
+        index=clips.index,
+        broken=clips.broken,
+        questions=[[question.text for question in questions] for questions in read],
+        answers=[[question.answers[0] for question in questions] for questions in read],
+        question_ids=[[question.question_id for question in questions] for questions in read],
+        **batch_facts(items),
+    )
 
 
 def _cleaned(questions: Sequence[list[Question]]) -> list[tuple[Question, ...]]:

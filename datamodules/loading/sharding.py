@@ -1,8 +1,8 @@
 """Which batches of an evaluation a process takes."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,14 @@ class Share:
         return [list(range(start, min(start + batch_size, num_items))) for start in own] or [[]]
 
 
-def batch_facts(items: Sequence[Any]) -> dict[str, int]:
+class BatchFacts(TypedDict):
+    """What a batch is known by, as :class:`~datamodules.loading.batches.Batch` has it."""
+
+    first: int
+    items: int
+
+
+def batch_facts(items: Sequence[Any]) -> BatchFacts:
     """What a batch is known by.
 
     Args:
@@ -45,3 +52,24 @@ def batch_facts(items: Sequence[Any]) -> dict[str, int]:
     if not items:
         return {"first": -1, "items": 0}
     return {"first": items[0][0] if isinstance(items[0], tuple) else items[0].index, "items": len(items)}
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """One process's part of an evaluation.
+
+    Attributes:
+        rank: Which process, from 0.
+        world_size: How many there are.
+        finished: First positions of the batches that an earlier run has done, by loader.
+        keep_clips: Whether decoded clips are kept for later evaluations of the same data.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    finished: Mapping[int, Collection[int]] = field(default_factory=dict)
+    keep_clips: bool = False
+
+    def of_loader(self, loader: int) -> Share:
+        """Its part of the batches of one loader."""
+        return Share(self.rank, self.world_size, self.finished.get(loader, ()))

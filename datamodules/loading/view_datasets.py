@@ -11,6 +11,7 @@ from torch import Tensor
 from datamodules.clips.decoder import Decoder, read_clip
 from datamodules.clips.training_frames import RandomFrames
 from datamodules.clips.transforms import crops_along_long_side
+from datamodules.loading.batches import ViewBatch
 from datamodules.loading.clip_datasets import ClipDataset, Item, RandomClipDataset, broken_of
 from datamodules.loading.sharding import batch_facts
 
@@ -94,25 +95,21 @@ class LabelledClipDataset(RandomClipDataset):
         return crops_along_long_side(frames, self.image_size, num_crops=1)[0]
 
 
-def collate_views(items: Sequence[Item], clip_shape: tuple[int, ...]) -> dict[str, Any]:
+def collate_views(items: Sequence[Item], clip_shape: tuple[int, ...]) -> ViewBatch:
     """Put the views of several videos one after the other.
 
     Args:
         items: From a :class:`ViewDataset`.
         clip_shape: ``(t, c, h, w)``, the shape of a view, for a batch in which every video is broken.
-
-    Returns:
-        For each view of the readable videos ``clips`` ``[b, t, c, h, w]`` uint8 and ``index``, ``view`` and ``label``
-        ``[b]`` int64; the rest as of :func:`~datamodules.loading.clip_datasets.collate_clips`.
     """
     read = [(item, item.clip) for item in items if item.clip is not None]
     counts = torch.tensor([len(clip) for _, clip in read], dtype=torch.int64)
     empty = torch.empty(0, *clip_shape, dtype=torch.uint8)
-    return {
-        "clips": torch.cat([clip for _, clip in read] or [empty]),
-        "index": torch.tensor([item.index for item, _ in read], dtype=torch.int64).repeat_interleave(counts),
-        "view": torch.cat([torch.arange(count) for count in counts.tolist()] or [counts]),
-        "label": torch.tensor([item.label for item, _ in read], dtype=torch.int64).repeat_interleave(counts),
-        "broken": broken_of(items),
+    return ViewBatch(
+        clips=torch.cat([clip for _, clip in read] or [empty]),
+        index=torch.tensor([item.index for item, _ in read], dtype=torch.int64).repeat_interleave(counts),
+        view=torch.cat([torch.arange(count) for count in counts.tolist()] or [counts]),
+        label=torch.tensor([item.label for item, _ in read], dtype=torch.int64).repeat_interleave(counts),
+        broken=broken_of(items),
         **batch_facts(items),
-    }
+    )

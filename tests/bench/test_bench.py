@@ -68,7 +68,7 @@ def test_nothing_to_time_is_refused():
 
 _PEAKS = """
 import torch
-from vidtldr.measuring.timing import peak_above
+from vidtldr.measuring.memory import peak_above
 kept = torch.ones(2**24)  # 64 MiB that are no activation
 print(*(peak_above(lambda: torch.ones(size), torch.device("cpu")) for size in (2**22, 2**24)), int(kept.sum()))
 """

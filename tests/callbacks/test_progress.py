@@ -7,6 +7,7 @@ import torch
 import callbacks.progress as progress_module
 from callbacks import ProgressCallback
 from callbacks.progress import clock
+from datamodules.loading.batches import ClipBatch, TextBatch
 
 
 class Terminal(io.StringIO):
@@ -18,8 +19,10 @@ def loader(samples: int) -> SimpleNamespace:
     return SimpleNamespace(dataset=range(samples))
 
 
-def videos(readable: int, broken: int = 0) -> dict:
-    return {"clips": torch.zeros(readable, 1), "index": torch.arange(readable), "items": readable + broken}
+def videos(readable: int, broken: int = 0) -> ClipBatch:
+    return ClipBatch(
+        clips=torch.zeros(readable, 1), index=torch.arange(readable), broken=[], first=0, items=readable + broken
+    )
 
 
 def play(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds_a_batch: float) -> str:
@@ -32,7 +35,7 @@ def play(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds_a_batch: 
     for batch, index, number in (
         (videos(2, 1), 0, 0),
         (videos(2), 1, 0),
-        ({"texts": ["a", "b", "c"], "items": 3}, 0, 1),
+        (TextBatch(texts=["a", "b", "c"], index=torch.arange(3), videos=[[0]] * 3, first=0, items=3), 0, 1),
     ):
         now[0] += seconds_a_batch
         callback.on_test_batch_end(trainer, None, None, batch, index, number)
@@ -64,7 +67,7 @@ def test_the_views_of_a_video_count_as_one_video(monkeypatch):
     trainer = SimpleNamespace(test_dataloaders=loader(2), num_test_batches=[1])
     callback = ProgressCallback(stages=("classify videos",), stream=stream)
     callback.on_test_epoch_start(trainer, None)
-    batch = {"clips": torch.zeros(6, 1), "index": torch.tensor([0, 0, 0, 1, 1, 1]), "items": 2}
+    batch = ClipBatch(clips=torch.zeros(6, 1), index=torch.tensor([0, 0, 0, 1, 1, 1]), broken=[], first=0, items=2)
     callback.on_test_batch_end(trainer, None, None, batch, 0)
     assert stream.getvalue().startswith("classify videos: 2 of 2")
 
@@ -98,7 +101,7 @@ def test_what_is_to_be_done_is_this_process_s_share(monkeypatch):
     callback = ProgressCallback(stages=("encode videos",), stream=stream)
     callback.on_test_epoch_start(trainer, None)
     for index, items in enumerate((2, 2, 1)):
-        callback.on_test_batch_end(trainer, None, None, {"items": items}, index)
+        callback.on_test_batch_end(trainer, None, None, videos(items), index)
     assert stream.getvalue().startswith("encode videos: 5 of 5")
 
 

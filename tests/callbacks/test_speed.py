@@ -1,6 +1,4 @@
-import mmap
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
@@ -9,9 +7,15 @@ import torch
 
 import callbacks.speed as speed_module
 from callbacks import Speed, SpeedCallback
+from datamodules.loading.batches import ClipBatch, TextBatch
 
 CPU = SimpleNamespace(device=torch.device("cpu"))
+_TEXT = TextBatch(texts=["a"], index=torch.arange(1), videos=[[0]], first=0, items=1)
 TRAINER = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cpu")))
+
+
+def _videos(clips: int) -> ClipBatch:
+    return ClipBatch(clips=torch.zeros(clips, 1), index=torch.arange(clips), broken=[], first=0, items=clips)
 
 
 class Clock:
@@ -40,7 +44,7 @@ def play(
     callback = callback or SpeedCallback()
     callback.setup(trainer, CPU, "test")
     for index, (clips, decoding, encoding) in enumerate(batches):
-        batch = {"clips": torch.zeros(clips, 1)} if loader == 0 else {"texts": ["a"]}
+        batch = _videos(clips) if loader == 0 else _TEXT
         clock.now += decoding
         callback.on_test_batch_start(trainer, CPU, batch, index, loader)
         clock.now += encoding
@@ -148,34 +152,3 @@ def test_a_process_that_measured_nothing_adds_nothing_and_none_of_all_is_none():
     busy = Speed(2.0, 1.0, 8, 100, "memory", seconds=10.0)
     assert idle.with_others([busy, idle]) == busy
     assert idle.with_others([idle]).encoder_clips_per_second is None
-
-
-def test_peak_memory_sees_a_large_tensor_and_forgets_it():
-    if not speed_module._reset_peak_rss():
-        pytest.skip("this kernel does not reset the peak")
-    watch = speed_module.PeakMemory(torch.device("cpu"))
-    low, _ = watch.peak()
-    large = mmap.mmap(-1, 200 * 2**20)  # fresh pages, where an allocator could hand out memory that was used before
-    for _ in range(200):
-        large.write(b"1" * 2**20)
-    high, _ = watch.peak()
-    assert high - low > 150 * 2**20
-    large.close()
-    again, _ = speed_module.PeakMemory(torch.device("cpu")).peak()
-    assert again < high - 100 * 2**20
-
-
-def test_without_a_reset_the_lifetime_peak_is_given_and_named(monkeypatch):
-    monkeypatch.setattr(speed_module, "_CLEAR_REFS", Path("/nonexistent/clear_refs"))
-    peak, what = speed_module.PeakMemory(torch.device("cpu")).peak()
-    assert peak > 10 * 2**20
-    assert "since it started" in what
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_peak_is_what_torch_allocated():
-    watch = speed_module.PeakMemory(torch.device("cuda", 0))
-    torch.ones(64 * 2**20, dtype=torch.uint8, device="cuda")
-    peak, what = watch.peak()
-    assert peak >= 64 * 2**20
-    assert what.startswith("GPU")

@@ -11,7 +11,7 @@ from vidtldr.cli.evaluate import EvalCLI
 from vidtldr.cli.paths import CONFIG_DIR, PROJECT_DIR, find_config, resolve_path
 from vidtldr.cli.sentences import one_sentence
 from vidtldr.errors import UserError
-from vidtldr.evaluation.one_method import build_methods
+from vidtldr.evaluation.methods import build_methods
 from vidtldr.merging import ToMe
 
 NAME = "umt_b_msvd"

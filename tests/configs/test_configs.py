@@ -12,7 +12,7 @@ from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.paths import CONFIG_DIR, config_names
 from vidtldr.cli.train import TrainCLI
 from vidtldr.cost.paper_tables import CELLS
-from vidtldr.evaluation.one_method import build_methods, check_methods_fit
+from vidtldr.evaluation.methods import build_methods, check_methods_fit
 from vidtldr.measuring.flops_analytic import analytic_gflops
 from vidtldr.measuring.towers import build_tower
 from vidtldr.merging import Base, Method

@@ -7,6 +7,7 @@ import torch
 from datamodules import UCF101BaseToNovel
 from datamodules.base import Coverage
 from datamodules.clips.sampling import segment_centres
+from tests.helpers.datasets import contents
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 
 LENGTHS = {
@@ -79,11 +80,11 @@ def test_each_half_has_its_own_loader_labels_and_class_names(root):
     datamodule = make(root)
     base, novel = run(datamodule)
     assert datamodule.class_names == {"base": ["Typing", "HandstandPushups"], "novel": ["YoYo", "PlayingViolin"]}
-    assert torch.cat([batch["label"] for batch in base]).tolist() == [0, 1, 0]
-    assert torch.cat([batch["index"] for batch in base]).tolist() == [0, 1, 2]
-    assert torch.cat([batch["label"] for batch in novel]).tolist() == [0, 0]
-    assert torch.cat([batch["index"] for batch in novel]).tolist() == [0, 1]
-    assert all((batch["view"] == 0).all() for batch in base + novel)
+    assert torch.cat([batch.label for batch in base]).tolist() == [0, 1, 0]
+    assert torch.cat([batch.index for batch in base]).tolist() == [0, 1, 2]
+    assert torch.cat([batch.label for batch in novel]).tolist() == [0, 0]
+    assert torch.cat([batch.index for batch in novel]).tolist() == [0, 1]
+    assert all((batch.view == 0).all() for batch in base + novel)
     assert list(datamodule.records) == ["base", "novel"]
     assert datamodule.records["novel"].videos == NOVEL
     assert datamodule.coverage == Coverage(total=5)
@@ -97,7 +98,7 @@ def test_the_resizing_is_named_with_the_side_before_the_crop(root):
 
 def test_a_clip_is_one_centre_of_32_frames(root):
     base, _ = set_up(root).test_dataloader()
-    clips = [clip for batch in base for clip in batch["clips"]]
+    clips = [clip for batch in base for clip in batch.clips]
     assert clips[0].shape == (32, 3, 56, 56)
     assert [frame_numbers(clip) for clip in clips] == [segment_centres(LENGTHS[name], 32) for name in BASE]
 
@@ -111,8 +112,8 @@ def test_broken_and_missing_videos_of_both_halves_are_counted_together(root):
     assert datamodule.coverage == Coverage(total=5, missing=[BASE[0]], broken=[BASE[1], NOVEL[0]])
     assert datamodule.counts() == {"base": 1, "novel": 1}
     assert datamodule.num_clips == 2
-    assert torch.cat([batch["index"] for batch in base]).tolist() == [1]
-    assert torch.cat([batch["index"] for batch in novel]).tolist() == [1]
+    assert torch.cat([batch.index for batch in base]).tolist() == [1]
+    assert torch.cat([batch.index for batch in novel]).tolist() == [1]
 
 
 def test_missing_videos_of_either_half_stop_before_any_model(root):
@@ -133,9 +134,9 @@ def test_the_limit_applies_to_each_half(root):
 def test_the_seed_chooses_the_training_list(root, seed):
     datamodule = set_up(root, "fit", seed=seed, batch_size=1, crop_scale=(1.0, 1.0))
     (batch,) = datamodule.train_dataloader()
-    assert set(batch) == {"clips", "index", "label", "broken", "first", "items"}
-    assert batch["label"].tolist() == [int(seed == 2)]
-    assert batch["clips"].shape == (1, 32, 3, 56, 56)
+    assert contents(batch) == {"clips", "index", "label", "broken", "first", "items"}
+    assert batch.label.tolist() == [int(seed == 2)]
+    assert batch.clips.shape == (1, 32, 3, 56, 56)
     assert datamodule.class_names["novel"] == ["YoYo", "PlayingViolin"]
     assert datamodule.val_dataloader() == []
 
@@ -148,7 +149,7 @@ def test_a_seed_without_its_list_is_named(root):
 def test_validation_sees_base_videos_only(root):
     datamodule = set_up(root, "fit", batch_size=1, val_annotation="base_val.txt")
     (loader,) = datamodule.val_dataloader()
-    assert [batch["label"].tolist() for batch in loader] == [[0], [1], [0]]
+    assert [batch.label.tolist() for batch in loader] == [[0], [1], [0]]
     assert datamodule.coverage.total == 3
 
 

@@ -14,8 +14,10 @@ from datamodules import MSRVTTQA, MSVDQA, DemoVQA
 from datamodules.annotations.question_files import read_answer_list, read_questions
 from datamodules.base import Coverage, VideoDataModule
 from datamodules.clips.sampling import middle_frames
+from datamodules.loading.batches import QuestionBatch
 from datamodules.question_answering import QuestionAnsweringDataModule
 from tests.datamodules.test_retrieval import Recorder
+from tests.helpers.datasets import contents
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 
 LENGTHS = [29, 7, 48]
@@ -65,8 +67,8 @@ def run(datamodule: Any, stage: str = "test") -> Recorder:
     return recorder
 
 
-def listed(batches: list[dict[str, Any]], key: str) -> list[Any]:
-    return [group for batch in batches for group in batch[key]]
+def listed(batches: list[QuestionBatch], key: str) -> list[Any]:
+    return [group for batch in batches for group in getattr(batch, key)]
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -74,14 +76,14 @@ def test_a_video_comes_once_with_all_its_questions(root, num_workers):
     datamodule = make(root, num_workers=num_workers)
     batches = run(datamodule).batches[0]
     asked = {"questions", "question_ids", "answers"}
-    assert set(batches[0]) == {"clips", "index", "broken", "first", "items"} | asked
-    assert [(batch["first"], batch["items"]) for batch in batches] == [(0, 2), (2, 1)]
-    assert [len(batch["clips"]) for batch in batches] == [2, 1]
+    assert contents(batches[0]) == {"clips", "index", "broken", "first", "items"} | asked
+    assert [(batch.first, batch.items) for batch in batches] == [(0, 2), (2, 1)]
+    assert [len(batch.clips) for batch in batches] == [2, 1]
     assert datamodule.records.videos == ["video1.mp4", "video0.mp4", "video2.mp4"]
     assert listed(batches, "questions") == CLEANED
     assert listed(batches, "answers") == [["singing", "T.V. Set", "night"], ["man", "stage"], ["two"]]
     assert listed(batches, "question_ids") == [[100, 103, 105], [101, 104], [102]]
-    seen = [frame_numbers(clip) for batch in batches for clip in batch["clips"]]
+    seen = [frame_numbers(clip) for batch in batches for clip in batch.clips]
     assert seen == [middle_frames(length, 4) for length in (7, 29, 48)]
     assert datamodule.answers == ["man", "singing", "two"]
     assert datamodule.counts() == {"questions": 6, "answers": 3}
@@ -150,8 +152,8 @@ def test_ids_that_are_absent_or_repeated_become_positions(tmp_path, ids):
 def test_of_several_answers_the_first_is_scored(root):
     put(root / "msrvtt_qa_test.json", [{"image": "video0.mp4", "question": "q", "answer": ["man", "guy"]}])
     (batch,) = run(make(root)).batches[0]
-    assert batch["answers"] == [["man"]]
-    assert batch["question_ids"] == [[0]]
+    assert batch.answers == [["man"]]
+    assert batch.question_ids == [[0]]
 
 
 # The list of answers
@@ -245,8 +247,8 @@ def test_training_draws_questions_anew_and_repeats_them_where_there_are_few(root
     loader = datamodule.train_dataloader()
     for _ in range(20):
         (batch,) = loader
-        assert batch["clips"].shape == (3, 4, 3, 32, 32)
-        for index, questions, answers in zip(batch["index"].tolist(), batch["questions"], batch["answers"]):
+        assert batch.clips.shape == (3, 4, 3, 32, 32)
+        for index, questions, answers in zip(batch.index.tolist(), batch.questions, batch.answers):
             assert len(questions) == len(answers) == 2
             drawn[index].update(zip(questions, answers))
     assert len(drawn[0]) == 3  # of three questions, two at a time
@@ -261,7 +263,7 @@ def test_training_gives_a_question_each_of_its_answers_as_often_as_it_is_named(r
     datamodule.setup("fit")
     torch.manual_seed(0)
     (batch,) = datamodule.train_dataloader()
-    assert 0.7 < batch["answers"][0].count("b") / 1000 < 0.8
+    assert 0.7 < batch.answers[0].count("b") / 1000 < 0.8
 
 
 def test_validation_is_that_of_its_annotation(root, caplog):

@@ -15,6 +15,7 @@ from datamodules.clips.sampling import dense_views, interleaved_views, segment_c
 from datamodules.loading import clip_datasets as datasets
 from datamodules.loading import view_datasets
 from datamodules.recognition import LabelledDataModule, RecognitionDataModule
+from tests.helpers.datasets import contents
 from tests.helpers.video import encode_video, frame_numbers, numbered_frames
 
 LENGTHS = [29, 7, 180, 1, 70]
@@ -84,21 +85,21 @@ def break_video(root, name):
 
 
 def joined(batches, key):
-    return torch.cat([batch[key] for batch in batches]).tolist()
+    return torch.cat([getattr(batch, key) for batch in batches]).tolist()
 
 
 @pytest.mark.filterwarnings("ignore:.*worker processes in total")
 @pytest.mark.parametrize("num_workers", [0, 2, 9])  # 9: more than videos
 def test_every_view_of_every_video_arrives_once_and_in_order(root, num_workers):
     batches = run(make(root, num_workers=num_workers)).batches
-    assert set(batches[0]) == {"clips", "index", "view", "label", "broken", "first", "items"}
-    assert [(batch["first"], batch["items"]) for batch in batches] == [(0, 2), (2, 2), (4, 1)]  # videos, not views
-    assert [len(batch["clips"]) for batch in batches] == [12, 12, 6]  # two videos of six views
+    assert contents(batches[0]) == {"clips", "index", "view", "label", "broken", "first", "items"}
+    assert [(batch.first, batch.items) for batch in batches] == [(0, 2), (2, 2), (4, 1)]  # videos, not views
+    assert [len(batch.clips) for batch in batches] == [12, 12, 6]  # two videos of six views
     assert joined(batches, "index") == [video for video in range(5) for _ in range(6)]
     assert joined(batches, "view") == list(range(6)) * 5
     assert joined(batches, "label") == [label for label in LABELS for _ in range(6)]
-    assert all(batch["clips"].dtype == torch.uint8 and batch["broken"] == [] for batch in batches)
-    seen = [frame_numbers(clip) for batch in batches for clip in batch["clips"]]
+    assert all(batch.clips.dtype == torch.uint8 and batch.broken == [] for batch in batches)
+    seen = [frame_numbers(clip) for batch in batches for clip in batch.clips]
     expected = [interleaved_views(length, 8, 2) for length in LENGTHS]
     assert seen == [segment for video in expected for segment in video for _ in range(3)]
 
@@ -109,7 +110,7 @@ def test_the_resizing_is_named(root):
 
 def test_a_stride_makes_the_views_dense(root):
     batches = run(make(root, stride=4, num_segments=3, num_crops=1)).batches
-    seen = [frame_numbers(clip) for batch in batches for clip in batch["clips"]]
+    seen = [frame_numbers(clip) for batch in batches for clip in batch.clips]
     assert seen == list(chain.from_iterable(dense_views(length, 8, 4, 3) for length in LENGTHS))
 
 
@@ -120,7 +121,7 @@ def test_views_are_ordered_by_segment_and_then_by_crop(tmp_path):
     encode_video(tmp_path / "videos" / "wide.mp4", frames)
     (tmp_path / "list.txt").write_text("wide.mp4 0\n")
     (batch,) = run(make(tmp_path, num_frames=4)).batches
-    clips = batch["clips"].numpy()
+    clips = batch.clips.numpy()
     for segment, expected in enumerate(interleaved_views(20, 4, 2)):
         left, middle, right = clips[3 * segment : 3 * segment + 3]
         assert frame_numbers(middle) == expected
@@ -151,7 +152,7 @@ def test_each_video_is_decoded_once_for_all_its_views(root, monkeypatch):
 def test_a_batch_holds_whole_videos_and_at_least_one(root, batch_size, videos):
     datamodule = make(root, batch_size=batch_size)
     datamodule.setup("test")
-    assert [len(batch["clips"]) for batch in datamodule.test_dataloader()] == [6 * count for count in videos]
+    assert [len(batch.clips) for batch in datamodule.test_dataloader()] == [6 * count for count in videos]
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -163,9 +164,9 @@ def test_broken_videos_are_counted_with_all_their_views_and_the_run_goes_on(root
     assert datamodule.coverage == Coverage(total=5, missing=[], broken=["a/clip.mp4", "five.mp4"])
     assert joined(batches, "index") == [1] * 6 + [2] * 6 + [3] * 6
     assert joined(batches, "label") == [2] * 6 + [1] * 6 + [2] * 6
-    assert batches[-1]["clips"].shape == (0, 8, 3, 32, 32)
-    assert batches[-1]["view"].dtype == batches[-1]["label"].dtype == torch.int64
-    assert [position for batch in batches for position, _ in batch["broken"]] == [0, 4]
+    assert batches[-1].clips.shape == (0, 8, 3, 32, 32)
+    assert batches[-1].view.dtype == batches[-1].label.dtype == torch.int64
+    assert [position for batch in batches for position, _ in batch.broken] == [0, 4]
     assert caplog.text.count("left out of the evaluation") == 2
     assert datamodule.num_clips == 3 * 6
     assert datamodule.counts() == {"views": 6}
@@ -203,12 +204,12 @@ def test_the_classes_are_those_of_the_whole_list_whatever_the_limit(root):
 def test_validation_shows_one_centre_view_of_each_video(root):
     write_list(root / "val.txt", 3)
     dense = run(make(root, val_annotation="val.txt", stride=4, batch_size=2), "validate").batches
-    assert [len(batch["clips"]) for batch in dense] == [2, 1]
-    assert [batch["view"].tolist() for batch in dense] == [[0, 0], [0]]
-    seen = [frame_numbers(clip) for batch in dense for clip in batch["clips"]]
+    assert [len(batch.clips) for batch in dense] == [2, 1]
+    assert [batch.view.tolist() for batch in dense] == [[0, 0], [0]]
+    seen = [frame_numbers(clip) for batch in dense for clip in batch.clips]
     assert seen == [dense_views(length, 8, 4, 1)[0] for length in LENGTHS[:3]]
     spread = run(make(root, val_annotation="val.txt"), "validate").batches
-    seen = [frame_numbers(clip) for batch in spread for clip in batch["clips"]]
+    seen = [frame_numbers(clip) for batch in spread for clip in batch.clips]
     assert seen == [segment_centres(length, 8) for length in LENGTHS[:3]]
 
 
@@ -217,14 +218,14 @@ def test_training_batches_hold_one_random_clip_of_each_video_and_its_class(root,
     L.seed_everything(3, workers=True)
     options = {"train_annotation": "list.txt", "batch_size": 2, "num_workers": num_workers, "crop_scale": (1.0, 1.0)}
     batches = run(make(root, stride=4, **options), "fit").training_batches
-    assert set(batches[0]) == {"clips", "index", "label", "broken", "first", "items"}
-    assert [len(batch["clips"]) for batch in batches] == [2] * 4  # two epochs, the fifth video dropped
+    assert contents(batches[0]) == {"clips", "index", "label", "broken", "first", "items"}
+    assert [len(batch.clips) for batch in batches] == [2] * 4  # two epochs, the fifth video dropped
     epochs = [joined(batches[part], "index") for part in (slice(2), slice(2, 4))]
     assert all(len(set(epoch)) == 4 for epoch in epochs)
     assert epochs[0] != epochs[1]
     for batch in batches:
-        assert batch["label"].tolist() == [LABELS[index] for index in batch["index"]]
-        for clip, index in zip(batch["clips"], batch["index"].tolist(), strict=True):
+        assert batch.label.tolist() == [LABELS[index] for index in batch.index]
+        for clip, index in zip(batch.clips, batch.index.tolist(), strict=True):
             numbers = frame_numbers(clip)
             strided = range(numbers[0], LENGTHS[index], 4)[:8]
             assert numbers == [*strided, *[strided[-1]] * (8 - len(strided))]
@@ -242,7 +243,7 @@ def test_cached_training_clips_outlive_the_files_and_are_drawn_anew(root, stride
     seen = set()
     for _ in range(30):
         (batch,) = loader
-        clip = batch["clips"][batch["index"].tolist().index(2)]
+        clip = batch.clips[batch.index.tolist().index(2)]
         seen.add(tuple(frame_numbers(clip)))
     if stride is None:
         assert len(seen) > 10
@@ -261,7 +262,7 @@ def test_cached_training_clips_keep_their_proportions(tmp_path):
     )
     datamodule.setup("fit")
     (batch,) = datamodule.train_dataloader()
-    numbers = frame_numbers(batch["clips"][0])
+    numbers = frame_numbers(batch.clips[0])
     assert numbers == sorted(numbers)
     assert set(numbers) <= set(range(20))
 
@@ -278,7 +279,7 @@ def test_training_clips_are_mirrored_only_if_asked(tmp_path, mirror):
     brighter_left = set()
     for _ in range(20):
         (batch,) = loader
-        left, right = batch["clips"][..., :16].float().mean(), batch["clips"][..., 16:].float().mean()
+        left, right = batch.clips[..., :16].float().mean(), batch.clips[..., 16:].float().mean()
         brighter_left |= {bool(left > right)}
     assert brighter_left == ({False, True} if mirror else {False})
 
@@ -287,8 +288,8 @@ def test_broken_videos_are_left_out_of_training_batches(root, caplog):
     break_video(root, "one.mp4")
     datamodule = make(root, train_annotation="list.txt", val_annotation="list.txt", batch_size=5)
     recorder = run(datamodule, "fit")
-    assert [len(batch["clips"]) for batch in recorder.training_batches] == [4, 4]
-    assert [len(batch["label"]) for batch in recorder.training_batches] == [4, 4]
+    assert [len(batch.clips) for batch in recorder.training_batches] == [4, 4]
+    assert [len(batch.label) for batch in recorder.training_batches] == [4, 4]
     assert "left out of training" in caplog.text
     assert datamodule.coverage.broken == ["one.mp4"]  # seen by the validation
 
@@ -305,7 +306,7 @@ def test_a_broken_training_video_is_tried_in_one_epoch_only(root, monkeypatch):
     monkeypatch.setattr(datasets, "read_clip", read_clip)
     datamodule = make(root, train_annotation="list.txt", batch_size=5)
     batches = run(datamodule, "fit").training_batches
-    assert [len(batch["broken"]) for batch in batches] == [1, 1]
+    assert [len(batch.broken) for batch in batches] == [1, 1]
     assert (opened.count("one.mp4"), opened.count("five.mp4")) == (1, 2)
     assert datamodule.left_out.keys() == {NAMES.index("one.mp4")}
 

@@ -14,6 +14,7 @@ from datamodules.clips.decoder import BrokenVideoError
 from datamodules.clips.sampling import middle_frames
 from datamodules.retrieval import Coverage, RetrievalDataModule
 from tests.datamodules.conftest import LENGTHS, caption, write_umt_annotation
+from tests.helpers.datasets import contents
 from tests.helpers.video import frame_numbers
 
 
@@ -62,19 +63,19 @@ def break_video(dataset, number):
 def test_every_video_and_text_arrives_once_and_in_order(dataset, num_workers):
     recorder = run(make(dataset, num_workers=num_workers))
     clips, texts = recorder.batches
-    assert set(clips[0]) == {"clips", "index", "broken", "first", "items"}
-    assert set(texts[0]) == {"texts", "index", "videos", "first", "items"}
-    assert [(batch["first"], batch["items"]) for batch in clips] == [(0, 3), (3, 3), (6, 1)]
-    assert [(batch["first"], batch["items"]) for batch in texts] == [(0, 21)]
-    assert torch.cat([batch["index"] for batch in clips]).tolist() == list(range(7))
-    assert [len(batch["clips"]) for batch in clips] == [3, 3, 1]
-    assert all(batch["clips"].dtype == torch.uint8 and batch["broken"] == [] for batch in clips)
-    seen = [frame_numbers(clip) for batch in clips for clip in batch["clips"]]
+    assert contents(clips[0]) == {"clips", "index", "broken", "first", "items"}
+    assert contents(texts[0]) == {"texts", "index", "videos", "first", "items"}
+    assert [(batch.first, batch.items) for batch in clips] == [(0, 3), (3, 3), (6, 1)]
+    assert [(batch.first, batch.items) for batch in texts] == [(0, 21)]
+    assert torch.cat([batch.index for batch in clips]).tolist() == list(range(7))
+    assert [len(batch.clips) for batch in clips] == [3, 3, 1]
+    assert all(batch.clips.dtype == torch.uint8 and batch.broken == [] for batch in clips)
+    seen = [frame_numbers(clip) for batch in clips for clip in batch.clips]
     assert seen == [middle_frames(length, 8) for length in LENGTHS]
-    assert list(chain.from_iterable(batch["texts"] for batch in texts)) == [
+    assert list(chain.from_iterable(batch.texts for batch in texts)) == [
         pre_text(caption(v, n)) for v in range(7) for n in range(3)
     ]
-    assert list(chain.from_iterable(batch["videos"] for batch in texts)) == [[v] for v in range(7) for _ in range(3)]
+    assert list(chain.from_iterable(batch.videos for batch in texts)) == [[v] for v in range(7) for _ in range(3)]
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -85,9 +86,9 @@ def test_broken_videos_are_counted_and_the_run_goes_on(dataset, caplog, num_work
     clips, _ = run(datamodule).batches
     assert datamodule.coverage == Coverage(total=7, missing=[], broken=["clip1.mp4", "clip5.mp4", "clip6.mp4"])
     assert datamodule.coverage.evaluated == 4
-    assert torch.cat([batch["index"] for batch in clips]).tolist() == [0, 2, 3, 4]
-    assert clips[-1]["clips"].shape == (0, 8, 3, 32, 32)
-    assert [position for batch in clips for position, _ in batch["broken"]] == [1, 5, 6]
+    assert torch.cat([batch.index for batch in clips]).tolist() == [0, 2, 3, 4]
+    assert clips[-1].clips.shape == (0, 8, 3, 32, 32)
+    assert [position for batch in clips for position, _ in batch.broken] == [1, 5, 6]
     assert caplog.text.count("left out of the evaluation") == 3
     assert datamodule.num_videos == 7
 
@@ -145,9 +146,9 @@ def test_skipped_videos_leave_gallery_and_queries(dataset):
     assert datamodule.coverage == Coverage(total=7, missing=["clip0.mp4", "clip3.mp4"], broken=[])
     assert datamodule.coverage.evaluated == datamodule.num_videos == 5
     assert datamodule.num_texts == 15
-    assert frame_numbers(clips[0]["clips"][0]) == middle_frames(LENGTHS[1], 8)
-    assert list(chain.from_iterable(batch["videos"] for batch in texts)) == [[v] for v in range(5) for _ in range(3)]
-    assert texts[0]["texts"][0] == pre_text(caption(1, 0))
+    assert frame_numbers(clips[0].clips[0]) == middle_frames(LENGTHS[1], 8)
+    assert list(chain.from_iterable(batch.videos for batch in texts)) == [[v] for v in range(5) for _ in range(3)]
+    assert texts[0].texts[0] == pre_text(caption(1, 0))
 
 
 def test_a_text_of_several_videos_survives_the_loss_of_one(dataset):
@@ -241,14 +242,14 @@ def test_training_batches_pair_each_video_with_one_of_its_captions(dataset, num_
     L.seed_everything(3, workers=True)
     options = {"train_annotation": "msvd_ret_test.json", "batch_size": 2, "num_workers": num_workers}
     batches = run(make(dataset, **options), "fit").training_batches
-    assert [len(batch["clips"]) for batch in batches] == [2] * 6  # two epochs, the seventh video dropped
-    epochs = [[int(index) for batch in batches[part] for index in batch["index"]] for part in (slice(3), slice(3, 6))]
+    assert [len(batch.clips) for batch in batches] == [2] * 6  # two epochs, the seventh video dropped
+    epochs = [[int(index) for batch in batches[part] for index in batch.index] for part in (slice(3), slice(3, 6))]
     assert all(len(set(epoch)) == 6 for epoch in epochs)
     assert epochs[0] != epochs[1]
     for batch in batches:
-        for index, text in zip(batch["index"].tolist(), batch["texts"], strict=True):
+        for index, text in zip(batch.index.tolist(), batch.texts, strict=True):
             assert text in [pre_text(caption(index, number)) for number in range(3)]
-    assert len({text for batch in batches for text in batch["texts"]}) > 6
+    assert len({text for batch in batches for text in batch.texts}) > 6
 
 
 def test_training_gives_the_same_batches_for_the_same_seed(dataset):
@@ -259,8 +260,8 @@ def test_training_gives_the_same_batches_for_the_same_seed(dataset):
         return next(iter(datamodule.train_dataloader()))
 
     one, other = first_batch(), first_batch()
-    assert torch.equal(one["clips"], other["clips"])
-    assert one["texts"] == other["texts"]
+    assert torch.equal(one.clips, other.clips)
+    assert one.texts == other.texts
 
 
 def test_records_naming_the_same_video_share_its_identity_in_training(dataset):
@@ -276,8 +277,8 @@ def test_broken_videos_are_left_out_of_training_batches(dataset, caplog):
     options = {"train_annotation": "msvd_ret_test.json", "val_annotation": "msvd_ret_test.json", "batch_size": 7}
     datamodule = make(dataset, **options)
     recorder = run(datamodule, "fit")
-    assert [len(batch["clips"]) for batch in recorder.training_batches] == [6, 6]
-    assert [len(batch["texts"]) for batch in recorder.training_batches] == [6, 6]
+    assert [len(batch.clips) for batch in recorder.training_batches] == [6, 6]
+    assert [len(batch.texts) for batch in recorder.training_batches] == [6, 6]
     assert "left out of training" in caplog.text
     assert datamodule.coverage.broken == ["clip0.mp4"]  # seen by the validation
 
@@ -286,8 +287,8 @@ def test_validation_loaders_are_those_of_the_validation_annotation(dataset):
     write_umt_annotation(dataset / "val.json", num_videos=2)
     datamodule = make(dataset, val_annotation="val.json")
     clips, texts = run(datamodule, "validate").batches
-    assert torch.cat([batch["index"] for batch in clips]).tolist() == [0, 1]
-    assert len(texts[0]["texts"]) == 6
+    assert torch.cat([batch.index for batch in clips]).tolist() == [0, 1]
+    assert len(texts[0].texts) == 6
 
 
 @pytest.mark.parametrize("datamodule", [MSVD, MSRVTT])

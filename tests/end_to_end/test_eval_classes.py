@@ -102,12 +102,12 @@ def test_recognition_scores_are_those_of_the_views_one_by_one(recognition, ucf10
     std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     hits = []
     for batch in data.test_dataloader():
-        clips = ((batch["clips"] / 255 - mean) / std).transpose(1, 2)
+        clips = ((batch.clips / 255 - mean) / std).transpose(1, 2)
         with torch.no_grad():
             views = torch.stack([model(clip[None])[0].double().softmax(0) for clip in clips])
-        for video in batch["index"].unique():
-            of_video = batch["index"] == video
-            hits.append(bool(views[of_video].mean(0).argmax() == batch["label"][of_video][0]))
+        for video in batch.index.unique():
+            of_video = batch.index == video
+            hits.append(bool(views[of_video].mean(0).argmax() == batch.label[of_video][0]))
     assert len(hits) == 9
     assert results["methods"]["base"]["metrics"]["top1"] == pytest.approx(100 * sum(hits) / 9)
 

@@ -57,7 +57,7 @@ def predictions(folder: Path) -> list[str]:
     found = []
     with torch.no_grad():
         for batch in data.test_dataloader():
-            for tokens in model.encode_video(model.normalize(batch["clips"])):
+            for tokens in model.encode_video(model.normalize(batch.clips)):
                 for question in QUESTIONS:
                     ids, _ = tokenizer([pre_text(question)], pad_to_longest=True)
                     found.append(ANSWERS[naive_answer(model, tokens[None], ids, answers, k=6)])

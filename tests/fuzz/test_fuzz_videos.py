@@ -114,9 +114,9 @@ def test_a_whole_dataset_with_damaged_videos(tmp_path: Path) -> None:
     data.setup("test")
     clips, _ = data.test_dataloader()
     batches = [data.on_before_batch_transfer(batch, 0) for batch in clips]
-    arrived = torch.cat([batch["index"] for batch in batches])
+    arrived = torch.cat([batch.index for batch in batches])
     assert data.coverage.evaluated == len(arrived) > 1
-    assert sum(len(batch["clips"]) for batch in batches) == len(arrived)
+    assert sum(len(batch.clips) for batch in batches) == len(arrived)
     assert data.coverage.total == 41
     assert "clip40.mp4" in data.coverage.broken
     assert len(set(data.coverage.broken) | set(data.coverage.missing)) == 41 - len(arrived)

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from datamodules.loading.batches import Batch
 from tests.helpers.video import encode_video, numbered_frames
 
 
@@ -40,4 +42,9 @@ def queries(datamodule: Any) -> tuple[list[str], list[list[int]]]:
     """The cleaned texts and the gallery positions of their videos."""
     _, texts = datamodule.test_dataloader()
     (batch,) = texts
-    return batch["texts"], batch["videos"]
+    return batch.texts, batch.videos
+
+
+def contents(batch: Batch) -> set[str]:
+    """Names of what a batch holds; what it could hold and does not is left out."""
+    return {entry.name for entry in fields(batch) if getattr(batch, entry.name) is not None}

@@ -1,6 +1,10 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
 
-from vidtldr.merging import METHODS, Base, ToMe, VidTLDR, build_method
+from vidtldr.merging import METHODS, Base, Method, ToMe, VidTLDR, build_method, register
+from vidtldr.merging.registry import describe_methods
 
 
 def test_a_method_is_built_from_what_a_config_says() -> None:
@@ -32,3 +36,60 @@ def test_a_bad_name_or_option_is_answered_with_the_legal_ones(name: str, options
 def test_methods_cannot_be_changed_once_made() -> None:
     with pytest.raises(AttributeError):
         build_method("tome", r=3).r = 4
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("no_such_module.Mine", "cannot import 'no_such_module' for method 'no_such_module.Mine': No module named"),
+        ("vidtldr.merging.NoSuchClass", "module 'vidtldr.merging' has no class 'NoSuchClass'"),
+        ("vidtldr.merging.MergePlan", "vidtldr.merging.MergePlan is no method: derive the class from vidtldr.merging"),
+        ("vidtldr.merging.build_method", "vidtldr.merging.build_method is no method"),
+        ("vidtldr.merging.Method", "vidtldr.merging.method.Method has no name"),
+    ],
+)
+def test_a_bad_class_path_is_answered_in_a_sentence(path: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        build_method(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_fails_is_named_with_its_reason(tmp_path, monkeypatch) -> None:
+    (tmp_path / "failing_module.py").write_text("raise RuntimeError('no licence found')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"cannot import 'failing_module' for method .*: no licence found"):
+        build_method("failing_module.Mine")
+
+
+def test_a_class_path_of_a_registered_method_is_that_method() -> None:
+    assert build_method("vidtldr.merging.VidTLDR", r=3) == VidTLDR(3)
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"the name 'tome' of .*Second is taken by vidtldr\.merging\.methods\.ToMe"):
+
+        @register
+        @dataclass(frozen=True)
+        class Second(Method):
+            name: ClassVar[str] = "tome"
+
+    assert METHODS["tome"] is ToMe
+
+
+def test_every_method_and_each_of_its_options_is_described() -> None:
+    described = {told.name: told for told in describe_methods()}
+    assert list(described) == list(METHODS)
+    assert described["base"].options == []
+    for told in described.values():
+        assert told.summary.endswith(".")
+        assert all(option.help and "`" not in option.help for option in told.options), told
+    proportional = described["tome"].options[2]
+    assert (proportional.name, proportional.type, proportional.default) == ("proportional_attention", "bool", True)
+    assert described["tome"].options[1].type == "Literal['keys', 'tokens']"
+    assert [option.name for option in described["rollout"].options] == ["r", "before"]
+
+
+def test_options_that_were_changed_are_told_from_the_others() -> None:
+    assert ToMe(3).changed_options() == {"r": 3}
+    assert VidTLDR([2], sharpening=False).changed_options() == {"r": (2,), "sharpening": False}
+    assert Base().changed_options() == {}

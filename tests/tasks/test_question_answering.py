@@ -8,6 +8,7 @@ from lightning import Trainer, seed_everything
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datamodules import MSVDQA
+from datamodules.loading.batches import QuestionBatch
 from tests.helpers.tiny_run import IMAGE_SIZE, NUM_FRAMES
 from tests.helpers.tiny_vqa import (
     ANSWERS,
@@ -127,9 +128,16 @@ def test_the_loss_is_the_sum_over_word_pieces_and_the_mean_over_questions(folder
     questions, answers = [["who is red", "how many"], ["what is a box", "who"]], [["red", "two"], ["red box", "one"]]
 
     def loss(videos: slice, asked: slice) -> torch.Tensor:
-        batch = {"clips": clips[videos], "index": torch.arange(2)[videos]}
-        batch["questions"] = [group[asked] for group in questions[videos]]
-        batch["answers"] = [group[asked] for group in answers[videos]]
+        batch = QuestionBatch(
+            clips=clips[videos],
+            index=torch.arange(2)[videos],
+            broken=[],
+            first=0,
+            items=2,
+            questions=[group[asked] for group in questions[videos]],
+            answers=[group[asked] for group in answers[videos]],
+            question_ids=[],
+        )
         return module.training_step(batch, 0)
 
     one_by_one = [loss(slice(v, v + 1), slice(q, q + 1)) for v in range(2) for q in range(2)]

@@ -17,12 +17,13 @@ from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.paths import find_config
 from vidtldr.cli.sentences import import_class
 from vidtldr.errors import UserError
-from vidtldr.evaluation.one_method import build_methods
+from vidtldr.evaluation.methods import build_methods
 from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
-from vidtldr.measuring.timing import peak_above
+from vidtldr.measuring.memory import peak_above
 from vidtldr.merging import Method, merging
 from vidtldr.merging.attention.backends import Backend, attention_backend
-from vidtldr.models.registry import CLIP_SETTINGS, ClipEncoder, build_encoder
+from vidtldr.models.backbone import ClipEncoder
+from vidtldr.models.registry import CLIP_SETTINGS, build_encoder
 
 # glibc keeps freed memory for later unless it came from a mapping of its own. Naming the size from which it does, its
 # own default, also keeps it from raising that size at run time: then resident memory follows the live tensors.

@@ -19,11 +19,13 @@ from vidtldr.cli.argv import choose_methods, split_method_options
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
-from vidtldr.evaluation.one_method import MethodLogger, build_methods, check_methods_fit
+from vidtldr.evaluation.methods import build_methods, check_methods_fit
+from vidtldr.evaluation.one_method import Subject
 from vidtldr.evaluation.processes import Processes, started_by_launcher, strategy_for
 from vidtldr.evaluation.run_folder import Run, fingerprint
 from vidtldr.results.records import RunRecord, device_name, versions
 from vidtldr.results.report import print_report
+from vidtldr.results.tensorboard import MethodLogger
 
 _log = logging.getLogger(__name__)
 _DESCRIPTION = (
@@ -48,11 +50,10 @@ def main(argv: Sequence[str]) -> None:
     check_methods_fit(module, methods)
     if cli.init_args("model").get("checkpoint") is None:
         _log.warning("no checkpoint given (--model.checkpoint FILE): the weights are random")
-    datamodule.passes = len(methods) * getattr(module, "num_seeds", 1)
     with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
         comparison = Comparison(run, cli.new_record(module, datamodule, run), processes, methods)
-        comparison.evaluate_all(module, datamodule, cli.make_trainer)
+        comparison.evaluate_all(Subject(module, datamodule, len(methods), cli.make_trainer, processes))
         comparison.close()
     if processes.is_first:
         print_report(comparison.record, Console())
@@ -150,7 +151,7 @@ class EvalCLI(ProjectCLI):
             )
             run = Run.open(parent, cause, fresh=self.config.fresh)
             self.save_config(run.folder)
-        folder = processes.agree(run and run.folder.resolve())
+        folder = processes.agree(run.folder.resolve() if run else Path())
         run = run or Run(folder)  # the first process's own holds the lock
         run.see()
         return run

@@ -20,6 +20,7 @@ from vidtldr.errors import UserError
 from vidtldr.results.tensorboard import RunLogger
 from vidtldr.storage.atomic_files import remove_rests
 from vidtldr.storage.training_checkpoints import SafeCheckpointIO
+from vidtldr.tasks.outputs import KeptOutputs
 
 _DESCRIPTION = (
     "Fine-tune a video model: checkpoints, the best weights, the config and a TensorBoard run go to --output."
@@ -46,7 +47,6 @@ def main(argv: Sequence[str]) -> None:
         use_distributed_sampler=False,  # the data know which process takes what
     )
     trainer.strategy.checkpoint_io = SafeCheckpointIO()
-    module.work_root = cli.output if trainer.num_nodes > 1 else None  # what nodes exchange while validating
     if trainer.is_global_zero:
         cli.save_config(cli.output)
         remove_rests(cli.checkpoints)
@@ -99,6 +99,10 @@ class TrainCLI(ProjectCLI):
             raise UserError(f"no checkpoint to go on from: {path} does not exist; leave --ckpt_path out to begin")
         return str(path)
 
+    def _kept_outputs(self) -> KeptOutputs:
+        """What validations keep, where all nodes see it."""
+        return KeptOutputs(shared_folder=self.output if self.config.trainer.num_nodes > 1 else None)
+
     def checkpoint_to_keep(self, trainer: Trainer) -> Path:
         """The best checkpoint by validation, or the last one where nothing was validated."""
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
@@ -110,6 +114,12 @@ class TrainCLI(ProjectCLI):
         best = ModelCheckpoint(self.checkpoints, "best", monitor=monitor, mode="max", enable_version_counter=False)
         # Apart from the best: Lightning's own `save_last` saves only when the best has changed.
         last = ModelCheckpoint(self.checkpoints, _LAST, save_on_train_epoch_end=True, enable_version_counter=False)
-        others = [LearningRateMonitor("step"), ExactResumeCallback(self.seed), SharedBrokenVideosCallback(), last]
+        others = [
+            LearningRateMonitor("step"),
+            self._kept_outputs(),
+            ExactResumeCallback(self.seed),
+            SharedBrokenVideosCallback(),
+            last,
+        ]
         others += [] if bars else [TrainingProgressCallback()]
         return [best, *others] if validates else others

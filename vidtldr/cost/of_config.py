@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.evaluate import EvalCLI
-from vidtldr.evaluation.one_method import build_methods
+from vidtldr.evaluation.methods import build_methods
 from vidtldr.measuring.flops_analytic import analytic_gflops
 from vidtldr.measuring.towers import build_tower
 from vidtldr.merging import Method
 from vidtldr.models.registry import CLIP_SETTINGS
+from vidtldr.results.gflops import gflops_digits, gflops_share
 from vidtldr.results.report import describe_options
 from vidtldr.results.text_tables import Block
 
@@ -36,9 +37,6 @@ def config_block(names: Sequence[str]) -> Block:
     base = next((gflops for method, gflops in counted.values() if method.name == "base"), None)
     rows = []
     for name, (method, gflops) in counted.items():
-        options = {key: value for key, value in vars(method).items() if value != getattr(type(method)(), key)}
-        share = f"{100 * gflops / base:.0f}%" if base else "-"
-        rows.append(
-            [name, describe_options(options) or "-", f"{gflops:.1f}" if gflops >= 10 else f"{gflops:.3g}", share]
-        )
+        share = gflops_share(gflops, of=base) if base else "-"
+        rows.append([name, describe_options(method.changed_options()) or "-", gflops_digits(gflops), share])
     return Block(" + ".join(names), ["method", "options", "GFLOPs", "of base"], rows)

@@ -1,11 +1,10 @@
 """Methods compared one after the other: what has finished is on disk after each."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
-from vidtldr.evaluation.one_method import MakeTrainer, MethodLogger, evaluate
+from vidtldr.evaluation.one_method import Subject, evaluate
 from vidtldr.evaluation.processes import Processes
 from vidtldr.evaluation.run_folder import Run
 from vidtldr.merging import Method
@@ -13,6 +12,8 @@ from vidtldr.results.bootstrap import Contributions, paired_interval
 from vidtldr.results.records import MethodResult, RunRecord
 from vidtldr.results.report import markdown
 from vidtldr.results.samples import Sample, read_samples, write_samples
+from vidtldr.results.tensorboard import MethodLogger
+from vidtldr.tasks.base import Task
 
 _log = logging.getLogger(__name__)
 
@@ -37,31 +38,18 @@ class Comparison:
         self._samples: dict[str, list[Sample]] = {}
         self._contributions: dict[str, Contributions] = {}
 
-    def evaluate_all(self, module: Any, datamodule: Any, make_trainer: MakeTrainer) -> None:
-        """Evaluate every method that an earlier run has not finished.
-
-        Args:
-            module: As :func:`~vidtldr.evaluation.one_method.evaluate` takes it.
-            datamodule: Likewise.
-            make_trainer: Likewise.
-        """
+    def evaluate_all(self, subject: Subject) -> None:
+        """Evaluate every method that an earlier run has not finished."""
         finished = self._processes.agree({name: self._run.finished(name) for name in self._methods})
         earlier = self._read_samples(name for name, result in finished.items() if result is not None)
         for name, method in self._methods.items():
             if (result := finished[name]) is not None:
-                self._take_in(result, earlier.get(name, []), module)
+                self._take_in(result, earlier.get(name, []), subject.task)
                 continue
-            result = evaluate(
-                name,
-                method,
-                module,
-                datamodule,
-                make_trainer=make_trainer,
-                logger=self._loggers.get(name, False),
-                work=self._run.units(name),
-            )
+            logger = self._loggers.get(name, False)
+            result, samples = evaluate(name, method, subject, logger=logger, store=self._run.store(name))
             result = self._of_all_processes(result)
-            self._take_in(result, module.samples, module)
+            self._take_in(result, samples, subject.task)
             if self._processes.is_first:
                 self._write(result)
             self._processes.wait()  # nobody may still read what is dropped now, nor write to a method that is through
@@ -76,12 +64,12 @@ class Comparison:
             self._run.close()
         self._processes.wait()
 
-    def _take_in(self, result: MethodResult, samples: list[Sample], module: Any) -> None:
+    def _take_in(self, result: MethodResult, samples: list[Sample], task: Task) -> None:
         self.record.results.append(result)
         if not self._processes.is_first:
             return
         self._samples[result.name] = samples
-        self._contributions[result.name] = module.contributions(samples)
+        self._contributions[result.name] = task.contributions(samples)
         base = next((other.name for other in self.record.results if other.method.name == "base"), None)
         for other in self.record.results:
             if base is not None and other.name != base and other.name not in self.record.intervals:
@@ -101,7 +89,7 @@ class Comparison:
         self.record.write()
         self._run.finish(result)
 
-    def _read_samples(self, names: Any) -> dict[str, list[Sample]]:
+    def _read_samples(self, names: Iterable[str]) -> dict[str, list[Sample]]:
         wanted = set(names)
         samples: dict[str, list[Sample]] = {name: [] for name in wanted}
         if wanted and self._processes.is_first:

@@ -2,10 +2,10 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
 import torch
 from lightning import Trainer
@@ -16,6 +16,7 @@ from vidtldr.errors import UserError
 # Processes wait for each other at the end of a pass only. One that dies is noticed at once, however long this is.
 _PATIENCE = timedelta(days=7)
 _ONE = ("1", "auto")
+_T = TypeVar("_T")
 _SHELLS = ("bash", "interactive")  # a shell within an allocation: what it starts stands alone
 
 
@@ -29,7 +30,7 @@ def started_by_launcher(environment: Mapping[str, str] = os.environ) -> tuple[in
     return None
 
 
-def strategy_for(devices: Any, num_nodes: int) -> str | DDPStrategy:
+def strategy_for(devices: int | str | Sequence[int], num_nodes: int) -> str | DDPStrategy:
     """One device alone, or distributed data parallel.
 
     Args:
@@ -79,15 +80,15 @@ class Processes:
         """Whether this one writes and prints what there is once."""
         return self.rank == 0
 
-    def agree(self, value: Any) -> Any:
+    def agree(self, value: _T) -> _T:
         """The first process's value, on all of them."""
         return self._strategy.broadcast(value)
 
-    def gather(self, value: Any) -> list[Any]:
+    def gather(self, value: _T) -> list[_T]:
         """Every process's value, by rank, on all of them."""
         if self.world_size == 1:
             return [value]
-        values: list[Any] = [None] * self.world_size
+        values = [value] * self.world_size
         torch.distributed.all_gather_object(values, value)
         return values
 

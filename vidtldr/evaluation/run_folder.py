@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from vidtldr.errors import UserError
-from vidtldr.results.records import MethodResult, result_from_json, result_to_json
+from vidtldr.results.records import MethodResult
 from vidtldr.storage.atomic_files import write_atomically
-from vidtldr.storage.batch_store import WorkStore
+from vidtldr.storage.batch_store import BatchStore
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ Fingerprint = Mapping[str, str]
 """What decides the numbers of a run: the name of a cause and a digest of it."""
 
 
-def fingerprint(config: Mapping[str, Any], **causes: Any) -> dict[str, str]:
+def fingerprint(config: Mapping[str, Any], **causes: object) -> dict[str, str]:
     """Digests of a config, less what has no effect on the numbers, and of other causes.
 
     Args:
@@ -95,23 +95,23 @@ class Run:
                 f"{self.folder} is not seen by all nodes: give an --output on a file system that they share"
             )
 
-    def units(self, method: str) -> WorkStore:
-        """What has been worked out for a method."""
-        return WorkStore(self.work / method)
+    def store(self, method: str) -> BatchStore:
+        """What has come out for a method."""
+        return BatchStore(self.work / method)
 
     def finished(self, method: str) -> MethodResult | None:
         """The result of a method that an earlier run has finished."""
         path = self.work / method / _RESULT
-        return result_from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        return MethodResult.from_dict(method, json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
     def finish(self, result: MethodResult) -> None:
-        """Keep the result of a method; its units are no longer needed."""
+        """Keep the result of a method; its outputs are no longer needed."""
         folder = self.work / result.name
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / _RESULT, json.dumps(result_to_json(result)))
-        for stage in folder.iterdir():
-            if stage.is_dir():
-                shutil.rmtree(stage)
+        write_atomically(folder / _RESULT, json.dumps(result.to_dict()))
+        for outputs in folder.iterdir():
+            if outputs.is_dir():
+                shutil.rmtree(outputs)
 
     def close(self) -> None:
         """Drop the work: the run is through, or not wanted."""

@@ -1,1 +1,1 @@
-"""Instruments: FLOPs, counted and by formula; time."""
+"""Instruments: FLOPs, counted and by formula; time, clips per second, peak memory."""

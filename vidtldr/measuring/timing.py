@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import torch
 
-from callbacks.speed import PeakMemory
-
 Run = Callable[[], object]
 
 
@@ -65,29 +63,17 @@ def interleaved(
     }
 
 
-def peak_above(run: Run, device: torch.device) -> int:
-    """Bytes by which memory peaks, while ``run`` runs, above what was taken when it began.
-
-    Args:
-        run: What to watch; run it once before, so that libraries and their buffers are there already.
-        device: On a GPU what torch has allocated is watched, else the resident memory of this process.
-    """
-    memory = PeakMemory(device)
-    before, _ = memory.peak()
-    run()
-    _synchronize(device)
-    peak, _ = memory.peak()
-    return peak - before
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done what it was given; a CPU always has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def _timed(run: Run, device: torch.device) -> float:
-    _synchronize(device)
+    synchronize(device)
     start = time.perf_counter()
     run()
-    _synchronize(device)
+    synchronize(device)
     return time.perf_counter() - start
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -1,12 +1,15 @@
-"""Training-free token merging and pruning for any model built from timm blocks. Pure PyTorch."""
+"""Training-free token merging and pruning for models built from transformer blocks. Pure PyTorch."""
 
 from vidtldr.merging.attention.backends import Backend, attention_backend
-from vidtldr.merging.matching import MergePlan, match, max_mergeable, merge_tokens
-from vidtldr.merging.methods import Base, Method, ToMe, VidTLDR
+from vidtldr.merging.blocks import MergeableBlock, Projected
+from vidtldr.merging.dropping import drop_lowest, max_droppable
+from vidtldr.merging.matching import match, max_mergeable, merge_tokens
+from vidtldr.merging.method import LayerView, Method, Reduction
+from vidtldr.merging.methods import Base, ToMe, VidTLDR
 from vidtldr.merging.patch import apply, merging, remove
-from vidtldr.merging.plans import PrunePlan, drop_lowest, max_droppable
+from vidtldr.merging.plans import MergePlan, Plan, PrunePlan
 from vidtldr.merging.pruning import Attentiveness, Pruning, Rollout, SaliencyPruning
-from vidtldr.merging.registry import METHODS, build_method
+from vidtldr.merging.registry import METHODS, build_method, register
 from vidtldr.merging.saliency import attentiveness, drop_background, rollout, saliency, sharpness
 from vidtldr.merging.schedule import parse_schedule
 from vidtldr.merging.trace import LayerRecord
@@ -17,10 +20,15 @@ __all__ = [
     "Backend",
     "Base",
     "LayerRecord",
+    "LayerView",
     "MergePlan",
+    "MergeableBlock",
     "Method",
+    "Plan",
+    "Projected",
     "PrunePlan",
     "Pruning",
+    "Reduction",
     "Rollout",
     "SaliencyPruning",
     "ToMe",
@@ -37,6 +45,7 @@ __all__ = [
     "merge_tokens",
     "merging",
     "parse_schedule",
+    "register",
     "remove",
     "rollout",
     "saliency",

@@ -1,7 +1,7 @@
-"""Put a method on a model built from timm blocks, and take it off without a trace.
+"""Put a method on a model built from transformer blocks, and take it off without a trace.
 
 Only the container of the blocks is touched: its class is swapped for one that runs the blocks with merging in
-between (and for attention rollout the ViT gets a hook, see ``first_pass.py``). What a forward pass needs (masses,
+between (and for attention rollout the ViT gets a hook, see ``rollout_pass.py``). What a forward pass needs (masses,
 scores, source maps) are local values of that run, so nothing can leak from one batch, model or thread to another, nor
 out of an exception; parameters and their names stay as they are.
 """
@@ -12,14 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-from timm.models.vision_transformer import Attention, Block
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from vidtldr.merging.attention.attend import Statistic, attend
-from vidtldr.merging.matching import MergePlan
-from vidtldr.merging.methods import LayerView, Method, Reduction
-from vidtldr.merging.plans import PrunePlan
+from vidtldr.merging.attention.attend import Statistic
+from vidtldr.merging.blocks import MergeableBlock, Stack, find_stack, in_parts, run_attention
+from vidtldr.merging.method import LayerView, Method, Reduction
 from vidtldr.merging.rollout_pass import maps_to_fill, run_first_pass, take_scores
 from vidtldr.merging.schedule import Rate, tokens_to_merge
 from vidtldr.merging.trace import LayerRecord, Observer, SourceMap
@@ -57,7 +55,7 @@ class _MergingBlocks(nn.Sequential):
     _first_pass: RemovableHandle | None
 
     def forward(self, x: Tensor) -> Tensor:
-        blocks = cast(list[Block], list(self._modules.values()))
+        blocks = [cast(MergeableBlock, in_parts(block)) for block in self._modules.values()]  # find_stack knew them
         maps = maps_to_fill(self)
         if maps is not None:
             return _run_unreduced(blocks, x, maps)
@@ -87,16 +85,16 @@ class _MergingBlocks(nn.Sequential):
 
     def _record(self, layer: int, tokens: _Tokens, done: _Layer, sources: SourceMap) -> LayerRecord:
         reduction = done.reduction
-        plan = reduction.plan if reduction else None
+        weight = reduction.source_weight if reduction else None
         score = done.score[:, self._num_prefix :] if done.score is not None else None
         return LayerRecord(
             layer=layer,
             tokens=tokens.x,
             mass=tokens.mass,
-            plan=plan,
-            sharpness=score if isinstance(plan, MergePlan) else None,
-            score=score if isinstance(plan, PrunePlan) else None,
-            source_weight=reduction.source_weight if reduction else None,
+            plan=reduction.plan if reduction else None,
+            sharpness=score if weight is not None and self._method.statistic == "sharpness" else None,
+            score=score,
+            source_weight=weight,
             owner=sources.owner,
             share=sources.share,
         )
@@ -113,7 +111,7 @@ def apply(model: nn.Module, method: Method, *, observer: Observer | None = None)
 
     Args:
         model: A timm ``VisionTransformer``, or any module that holds exactly one ``nn.Sequential`` named ``blocks``
-            made of timm ``Block``s.
+            made of timm ``Block``s, or of blocks with the parts of a :class:`~vidtldr.merging.blocks.MergeableBlock`.
         method: What to apply.
         observer: Called after each layer of each forward pass with a :class:`LayerRecord`; asking for it turns source
             tracking on.
@@ -121,7 +119,7 @@ def apply(model: nn.Module, method: Method, *, observer: Observer | None = None)
     Raises:
         ValueError: The model is not built that way, checkpoints its gradients, or is less deep than the schedule.
     """
-    _put_on(*_find_blocks(model), method, observer)
+    _put_on(find_stack(model, container=_MergingBlocks), method, observer)
 
 
 def remove(model: nn.Module) -> None:
@@ -133,28 +131,29 @@ def remove(model: nn.Module) -> None:
 @contextmanager
 def merging(model: nn.Module, method: Method, *, observer: Observer | None = None) -> Iterator[nn.Module]:
     """Run ``model`` with ``method`` inside a ``with`` block, then as before; see :func:`apply`."""
-    owner, blocks = _find_blocks(model)
+    stack = find_stack(model, container=_MergingBlocks)
+    blocks = stack.blocks
     before = (blocks._method, blocks._observer) if isinstance(blocks, _MergingBlocks) else None
-    _put_on(owner, blocks, method, observer)
+    _put_on(stack, method, observer)
     try:
         yield model
     finally:
         _take_off(blocks)
         if before is not None:
-            _put_on(owner, blocks, *before)
+            _put_on(stack, *before)
 
 
-def _put_on(owner: nn.Module, blocks: nn.Sequential, method: Method, observer: Observer | None) -> None:
-    method.schedule(len(blocks))  # raises if it does not fit
-    if getattr(owner, "grad_checkpointing", False):
+def _put_on(stack: Stack, method: Method, observer: Observer | None) -> None:
+    method.schedule(len(stack.blocks))  # raises if it does not fit
+    if stack.checkpoints_gradients:
         raise ValueError("token merging does not run under gradient checkpointing: call set_grad_checkpointing(False)")
-    _take_off(blocks)
-    blocks.__class__ = _MergingBlocks
-    merging_blocks = cast(_MergingBlocks, blocks)
+    _take_off(stack.blocks)
+    stack.blocks.__class__ = _MergingBlocks
+    merging_blocks = cast(_MergingBlocks, stack.blocks)
     merging_blocks._method, merging_blocks._observer = method, observer
-    merging_blocks._num_prefix = getattr(owner, "num_prefix_tokens", 0)
+    merging_blocks._num_prefix = stack.num_prefix
     merging_blocks._first_pass = (
-        owner.register_forward_pre_hook(run_first_pass, with_kwargs=True) if method.needs_first_pass else None
+        stack.owner.register_forward_pre_hook(run_first_pass, with_kwargs=True) if method.needs_first_pass else None
     )
 
 
@@ -166,47 +165,29 @@ def _take_off(module: nn.Module) -> None:
         module.__class__ = nn.Sequential  # type: ignore[assignment]
 
 
-def _find_blocks(model: nn.Module) -> tuple[nn.Module, nn.Sequential]:
-    """The ViT inside a model, and its blocks."""
-    owners = [m for m in model.modules() if type(m._modules.get("blocks")) in (nn.Sequential, _MergingBlocks)]
-    name = type(model).__name__
-    if len(owners) != 1:
-        raise ValueError(f"{name} holds {len(owners)} nn.Sequential named `blocks`; pass the one ViT to merge in")
-    blocks = cast(nn.Sequential, owners[0].blocks)
-    for layer, block in enumerate(blocks._modules.values()):
-        attention = type(getattr(block, "attn", None))
-        if type(block) is not Block or attention is not Attention:
-            raise ValueError(
-                f"layer {layer} of {name} is a {type(block).__name__} with {attention.__name__}; "
-                "merging knows timm's Block with Attention"
-            )
-    return owners[0], blocks
-
-
-def _run_block(block: Block, tokens: _Tokens, method: Method, r: int, num_prefix: int) -> tuple[_Tokens, _Layer]:
+def _run_block(
+    block: MergeableBlock, tokens: _Tokens, method: Method, r: int, num_prefix: int
+) -> tuple[_Tokens, _Layer]:
     """A block that gives up ``r`` tokens between attention and MLP."""
     reduced, done = _attend_and_reduce(block, tokens, method, r, num_prefix)
-    x = reduced.x + block.drop_path2(block.ls2(block.mlp(block.norm2(reduced.x))))
-    return replace(reduced, x=x), done
+    return replace(reduced, x=block.add_mlp(reduced.x)), done
 
 
 def _attend_and_reduce(
-    block: Block, tokens: _Tokens, method: Method, r: int, num_prefix: int
+    block: MergeableBlock, tokens: _Tokens, method: Method, r: int, num_prefix: int
 ) -> tuple[_Tokens, _Layer]:
     """The first half of a block; a function of its own, so that keys and values are freed before the MLP."""
-    x, mass = tokens.x, tokens.mass
+    mass = tokens.mass
     log_mass = mass.log() if mass is not None and method.proportional_attention else None
-    attended, keys, read = _attention(
-        cast(Attention, block.attn), block.norm1(x), log_mass, method.statistic if r > 0 else None
-    )
-    x = x + block.drop_path1(block.ls1(attended))
+    x, keys, read = run_attention(block, tokens.x, log_mass=log_mass, statistic=method.statistic if r > 0 else None)
     score = read if method.statistic else tokens.score
     reduction = method.reduce(LayerView(x, keys, score, mass, num_prefix), r) if r else None
-    return _reduce(_Tokens(x, mass, score), reduction), _Layer(reduction, score if reduction else None)
+    carried = None if method.statistic else score  # the next layer reads its own
+    return _reduce(_Tokens(x, mass, carried), reduction), _Layer(reduction, score if reduction else None)
 
 
 def _run_after_reducing(
-    block: Block, tokens: _Tokens, method: Method, r: int, next_reduces: bool, num_prefix: int
+    block: MergeableBlock, tokens: _Tokens, method: Method, r: int, next_reduces: bool, num_prefix: int
 ) -> tuple[_Tokens, _Layer]:
     """A block that gives up ``r`` tokens at its entrance; its attention ranks those of the next."""
     reduction = method.reduce(LayerView(tokens.x, None, tokens.score, tokens.mass, num_prefix), r) if r else None
@@ -222,12 +203,10 @@ def _reduce(tokens: _Tokens, reduction: Reduction | None) -> _Tokens:
     if reduction is None:
         return tokens
     score = tokens.score
-    if score is not None:
-        score = reduction.plan.take(score) if isinstance(reduction.plan, PrunePlan) else None
-    return _Tokens(reduction.tokens, reduction.mass, score)
+    return _Tokens(reduction.tokens, reduction.mass, None if score is None else reduction.plan.take(score))
 
 
-def _run_unreduced(blocks: list[Block], x: Tensor, maps: list[Tensor]) -> Tensor:
+def _run_unreduced(blocks: list[MergeableBlock], x: Tensor, maps: list[Tensor]) -> Tensor:
     """Run the blocks as they are, and put the head-averaged attention of each into ``maps``."""
     for block in blocks:
         x, attention = _run_and_read(block, x, "map")
@@ -235,26 +214,8 @@ def _run_unreduced(blocks: list[Block], x: Tensor, maps: list[Tensor]) -> Tensor
     return x
 
 
-def _run_and_read(block: Block, x: Tensor, statistic: Statistic) -> tuple[Tensor, Tensor]:
+def _run_and_read(block: MergeableBlock, x: Tensor, statistic: Statistic) -> tuple[Tensor, Tensor]:
     """A block as it is, and a statistic of its attention."""
-    attended, _, read = _attention(cast(Attention, block.attn), block.norm1(x), None, statistic)
+    x, _, read = run_attention(block, x, statistic=statistic)
     assert read is not None  # asked for
-    x = x + block.drop_path1(block.ls1(attended))
-    return x + block.drop_path2(block.ls2(block.mlp(block.norm2(x)))), read
-
-
-def _attention(
-    attn: Attention, x: Tensor, log_mass: Tensor | None, statistic: Statistic | None
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What timm's ``Attention.forward`` does, through :func:`attend`; also returns keys and the statistic."""
-    batch, num_tokens, _ = x.shape
-    query, key, value = attn.qkv(x).reshape(batch, num_tokens, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
-    query, key = attn.q_norm(query), attn.k_norm(key)
-    dropout = attn.attn_drop.p if attn.training else 0.0
-    output, read = attend(query, key, value, scale=attn.scale, log_mass=log_mass, statistic=statistic, dropout=dropout)
-    output = output.transpose(1, 2).reshape(batch, num_tokens, -1)  # [b, h, n, e] -> [b, n, h * e]
-    output = getattr(attn, "norm", nn.Identity())(output)
-    gate = getattr(attn, "gate", None)
-    if gate is not None:
-        output = output * gate(x).sigmoid()
-    return attn.proj_drop(attn.proj(output)), key, read
+    return block.add_mlp(x), read

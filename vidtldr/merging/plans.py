@@ -1,18 +1,119 @@
-"""Dropping tokens: the plan that a ranking leads to. What :mod:`vidtldr.merging.matching` is to merging."""
+"""What goes where in a layer: a plan says which tokens stay and what becomes of the others.
 
+A rule makes a plan once; it is then applied to features, masses, scores and source maps alike. Whoever applies one need
+not know whether it merges or drops.
+
+Notation: b clips, n tokens of which the first p are prefix tokens (class, registers), s source and d destination
+tokens with ``p + s + d = n``, r tokens that go.
+"""
+
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from vidtldr.merging.matching import check_plan_fits, take_tokens
+from vidtldr.merging.tokens import take_tokens
 
-# Multiples of 2^32 divided by the golden ratio, taken modulo 2^32, spread evenly wherever one stops.
-_STEP, _MODULUS = 2654435769, 2**32
+
+class Plan(ABC):
+    """Which tokens of a layer stay, in which order, and where the others end.
+
+    Attributes:
+        num_tokens: Tokens before, n.
+    """
+
+    num_tokens: int
+
+    @abstractmethod
+    def origins(self) -> tuple[Tensor, Tensor]:
+        """Where tokens stood that stay, in their new order, ``[b, n - r]``, and that go, ``[b, r]``."""
+
+    @abstractmethod
+    def heirs(self) -> Tensor:
+        """Which token stands for each of those that go afterwards, ``[b, r]``, int64; -1 where none does."""
+
+    def check_fits(self, x: Tensor) -> None:
+        """Raise ValueError if ``[b, n, ...]`` has another number of tokens than the plan was made for."""
+        if x.shape[1] != self.num_tokens:
+            raise ValueError(f"a plan for {self.num_tokens} tokens cannot be applied to {x.shape[1]} tokens")
+
+    def take(self, x: Tensor) -> Tensor:
+        """What the tokens that stay had before: ``[b, n, ...]`` to ``[b, n - r, ...]``.
+
+        Raises:
+            ValueError: The plan was made for another number of tokens.
+        """
+        self.check_fits(x)
+        return take_tokens(x, self.origins()[0])
+
+    def positions(self) -> Tensor:
+        """Where each token stands afterwards, ``[b, n]``, int64: its own place, its heir's, or -1 for nowhere."""
+        kept, gone = self.origins()
+        batch, num_kept = kept.shape
+        places = torch.arange(num_kept, device=kept.device).expand(batch, -1)
+        positions = torch.empty(batch, self.num_tokens, dtype=torch.int64, device=kept.device)
+        return positions.scatter_(1, kept, places).scatter_(1, gone, self.heirs())
+
+    def follow(self, owner: Tensor) -> Tensor:
+        """Where to find afterwards what stood at ``owner``, any ``[b, m]`` with -1 for nowhere."""
+        return self.positions().gather(1, owner.clamp(min=0)).masked_fill(owner < 0, -1)
 
 
 @dataclass(frozen=True)
-class PrunePlan:
+class MergePlan(Plan):
+    """Which source token merges into which destination.
+
+    Positions 0, 2, 4, ... of the whole sequence are sources and 1, 3, 5, ... destinations; prefix tokens are neither.
+    After the merge the order is: prefix, unmerged sources, destinations.
+
+    Attributes:
+        num_tokens: Tokens before the merge, n.
+        num_prefix: Prefix tokens, p; they stay in front, untouched.
+        unmerged: Sources that stay, ``[b, s - r]``, int64, counted among the sources.
+        source: Sources that merge, ``[b, r]``, int64, counted among the sources, most similar first.
+        target: The destination of each of them, ``[b, r]``, int64, counted among the destinations.
+    """
+
+    num_tokens: int
+    num_prefix: int
+    unmerged: Tensor
+    source: Tensor
+    target: Tensor
+
+    @property
+    def num_merged(self) -> int:
+        """Tokens that disappear, r."""
+        return self.source.shape[1]
+
+    @property
+    def first_destination(self) -> int:
+        """Where the destinations begin after the merge."""
+        return self.num_prefix + self.unmerged.shape[1]
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cut ``[b, n, ...]`` into prefix ``[b, p, ...]``, sources ``[b, s, ...]`` and destinations ``[b, d, ...]``.
+
+        Raises:
+            ValueError: The plan was made for another number of tokens.
+        """
+        self.check_fits(x)
+        return split_tokens(x, self.num_prefix)
+
+    def origins(self) -> tuple[Tensor, Tensor]:
+        """Where the tokens after the merge stood before it, ``[b, n - r]``, and the merged sources, ``[b, r]``."""
+        positions = torch.arange(self.num_tokens, device=self.source.device).expand(len(self.source), -1)
+        prefix, sources, destinations = split_tokens(positions, self.num_prefix)
+        kept = torch.cat([prefix, sources.gather(1, self.unmerged), destinations], dim=1)
+        return kept, sources.gather(1, self.source)
+
+    def heirs(self) -> Tensor:
+        """The destinations, as they stand after the merge, ``[b, r]``."""
+        return self.target + self.first_destination
+
+
+@dataclass(frozen=True)
+class PrunePlan(Plan):
     """Which tokens stay; the others are gone, and nothing stands for them.
 
     Attributes:
@@ -25,47 +126,18 @@ class PrunePlan:
     kept: Tensor
     dropped: Tensor
 
-    def take(self, x: Tensor) -> Tensor:
-        """The tokens that stay, in the order they had: ``[b, n, ...]`` to ``[b, n - r, ...]``.
+    def origins(self) -> tuple[Tensor, Tensor]:
+        """Where the tokens stood that stay, ``[b, n - r]``, and that are gone, ``[b, r]``."""
+        return self.kept, self.dropped
 
-        Raises:
-            ValueError: The plan was made for another number of tokens.
-        """
-        check_plan_fits(self.num_tokens, x)
-        return take_tokens(x, self.kept)
-
-    def positions(self) -> Tensor:
-        """Where each token stands afterwards, ``[b, n]``, int64; -1 for a token that was dropped."""
-        batch, num_kept = self.kept.shape
-        positions = torch.full((batch, self.num_tokens), -1, device=self.kept.device)
-        return positions.scatter(1, self.kept, torch.arange(num_kept, device=self.kept.device).expand(batch, -1))
+    def heirs(self) -> Tensor:
+        """None: -1 for each, ``[b, r]``."""
+        return torch.full_like(self.dropped, -1)
 
 
-def max_droppable(num_tokens: int, num_prefix: int = 0) -> int:
-    """The most tokens that one layer can drop: all unprotected ones but one."""
-    return max(num_tokens - num_prefix - 1, 0)
-
-
-def drop_lowest(score: Tensor, r: int, *, num_prefix: int = 0) -> PrunePlan | None:
-    """Drop the ``r`` tokens with the lowest score.
-
-    Equal scores go in an order that is spread evenly over the clip: of a clip whose tokens all score the same every
-    second or third is lost, not the last frames.
-
-    Args:
-        score: ``[b, n]``, float32 or wider.
-        r: Tokens to drop; more than :func:`max_droppable` allows is cut down to that.
-        num_prefix: Tokens in front that always stay.
-
-    Returns:
-        The plan, or ``None`` if nothing is to drop.
-    """
-    batch, num_tokens = score.shape
-    r = min(r, max_droppable(num_tokens, num_prefix))
-    if r <= 0:
-        return None
-    with torch.no_grad():
-        spread = (torch.arange(num_tokens - num_prefix, device=score.device) * _STEP).remainder(_MODULUS).argsort()
-        order = spread[score[:, num_prefix:][:, spread].argsort(dim=1, stable=True)] + num_prefix  # lowest first
-        prefix = torch.arange(num_prefix, device=score.device).expand(batch, -1)
-        return PrunePlan(num_tokens, torch.cat([prefix, order[:, r:].sort(dim=1).values], dim=1), order[:, :r])
+def split_tokens(x: Tensor, num_prefix: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut ``[b, n, ...]`` into prefix, sources and destinations; views."""
+    # Even and odd are counted over the whole sequence, prefix included, as in ToMe's official code.
+    first_even = num_prefix + num_prefix % 2
+    first_odd = num_prefix + 1 - num_prefix % 2
+    return x[:, :num_prefix], x[:, first_even::2], x[:, first_odd::2]

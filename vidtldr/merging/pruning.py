@@ -10,8 +10,9 @@ from typing import ClassVar, Literal
 import torch
 
 from vidtldr.merging.attention.attend import Statistic
-from vidtldr.merging.methods import LayerView, Method, Reduction
-from vidtldr.merging.plans import drop_lowest, max_droppable
+from vidtldr.merging.dropping import drop_lowest, max_droppable
+from vidtldr.merging.method import LayerView, Method, Reduction
+from vidtldr.merging.registry import register
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Pruning(Method):
     """Drop the lowest-scoring tokens; prefix tokens stay.
 
     Attributes:
-        r: Tokens dropped per layer; see :class:`~vidtldr.merging.methods.Method`.
+        r: Tokens dropped per layer: counts or, below 1, shares; a number for every layer, a list for the first
+            layers.
         before: Where in a layer they go. Before the ``mlp``: after the layer's attention, which ranks them, as merging
             does. Before the ``layer``: the attention of the layer before ranks them; before the first layer none is
             known, and the tokens that go are spread evenly over the clip.
@@ -50,6 +52,7 @@ class Pruning(Method):
         return None if plan is None else Reduction(plan.take(view.tokens), None, plan)
 
 
+@register
 @dataclass(frozen=True)
 class Attentiveness(Pruning):
     """Drop the tokens that receive the least attention, on the mean of heads and queries (Eq. 3)."""
@@ -58,6 +61,7 @@ class Attentiveness(Pruning):
     statistic: ClassVar[Statistic | None] = "attentiveness"
 
 
+@register
 @dataclass(frozen=True)
 class Rollout(Pruning):
     """Drop the tokens of which the least arrives in the output, by attention rollout (Eq. 4).
@@ -71,6 +75,7 @@ class Rollout(Pruning):
     needs_first_pass: ClassVar[bool] = True
 
 
+@register
 @dataclass(frozen=True)
 class SaliencyPruning(Pruning):
     """Drop the least salient tokens: those whose attention is the least sharp (Eq. 5)."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidtldr.merging.matching import MergePlan
-from vidtldr.merging.methods import Reduction
-from vidtldr.merging.plans import PrunePlan
+from vidtldr.merging.method import Reduction
+from vidtldr.merging.plans import Plan
 
 
 @dataclass(frozen=True)
@@ -21,9 +20,9 @@ class LayerRecord:
         mass: Masses after the layer, ``[b, n]``, float32; ``None`` before the first merge, and always if tokens are
             dropped instead of merged.
         plan: The merge or the dropping that took place in this layer, or ``None``.
-        sharpness: Negative entropies before the merge, ``[b, n' - p]``; only where a method asked for them.
-        score: What dropped tokens were chosen by, ``[b, n' - p]``, lowest first to go; ``None`` where none were, and
-            where nothing was known of them.
+        sharpness: Negative entropies before the merge, ``[b, n' - p]``; only where sources were weighted by them.
+        score: What the method ranked or weighted tokens by, ``[b, n' - p]``; of dropped ones the lowest went first.
+            ``None`` where none went, and where nothing was known of them.
         source_weight: Factor on the mass of merged sources, ``[b, n']`` (vid-TLDR: the saliency), or ``None``.
         owner: For each input token the output token that stands for it, ``[b, n_input]``, int64; -1 for a token that
             was dropped.
@@ -34,7 +33,7 @@ class LayerRecord:
     layer: int
     tokens: Tensor
     mass: Tensor | None
-    plan: MergePlan | PrunePlan | None
+    plan: Plan | None
     sharpness: Tensor | None
     score: Tensor | None
     source_weight: Tensor | None
@@ -63,13 +62,11 @@ class SourceMap:
         """The map after a layer's reduction."""
         if reduction is None:
             return self
-        plan, share, gone = reduction.plan, self.share, self.owner < 0
-        owner = self.owner.clamp(min=0)
+        plan, share = reduction.plan, self.share
         if reduction.source_weight is not None:
-            assert isinstance(plan, MergePlan)  # dropping weights nothing
+            _, gone = plan.origins()
             weight = torch.ones_like(reduction.source_weight)
-            _, moving, _ = plan.split(weight)  # a view
-            moving.scatter_(1, plan.source, plan.split(reduction.source_weight)[1].gather(1, plan.source))
-            share = share * weight.gather(1, owner)
-        owner = plan.positions().gather(1, owner).masked_fill(gone, -1)
+            weight.scatter_(1, gone, reduction.source_weight.gather(1, gone))
+            share = share * weight.gather(1, self.owner.clamp(min=0))
+        owner = plan.follow(self.owner)
         return SourceMap(owner, share.masked_fill(owner < 0, 0))

@@ -1,37 +1,39 @@
-"""Vision encoders of all backbones by name, for whoever looks at their cost and not at a task."""
+"""Backbones by name: what costs, the bench and the tasks build their encoders from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
-from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
-
-from vidtldr.models.pixels import blank_input
-from vidtldr.models.umt import UMT_SIZES, UMTVisionEncoder, umt_size
-from vidtldr.models.videomae import VIDEOMAE_SIZES, VideoMAE, videomae_size
-from vidtldr.models.vifi_clip import VIFI_CLIP_SIZES, CLIPVisionEncoder, vifi_clip_size
+from vidtldr.models.backbone import BACKBONES, Backbone, Classifier, ClipEncoder, EncoderOptions
+from vidtldr.models.sizes import named_size
+from vidtldr.models.umt.backbone import UMTBackbone
+from vidtldr.models.videomae.backbone import VideoMAEBackbone
+from vidtldr.models.vifi_clip.backbone import ViFiCLIPBackbone
 
 CLIP_SETTINGS = ("size", "num_frames", "image_size", "num_classes")
 """Options of :func:`build_encoder`, named as those of the tasks."""
-BACKBONES = (*UMT_SIZES, *VIDEOMAE_SIZES, *VIFI_CLIP_SIZES)
+SHIPPED = (UMTBackbone, VideoMAEBackbone, ViFiCLIPBackbone)
+"""The families of this package; importing them has registered them."""
 
 
-@dataclass(frozen=True)
-class ClipEncoder:
-    """A vision encoder, and what it takes for one clip.
+def find_backbone(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Backbone, Any]:
+    """The family that a published size is of, and the size.
 
-    Attributes:
-        module: With random weights.
-        images_per_clip: Entries of a batch that make a clip: 1, or the frames where each is encoded alone.
+    Args:
+        name: Published size, such as ``umt_b``; one of a user's own with the module that registers it, such as
+            ``my_module.my_size``.
+        overrides: Single values of the size that differ from the published ones.
+
+    Raises:
+        ValueError: The name or a value is unknown, or the module cannot be imported.
     """
+    return _find(name, overrides, lambda family: True)
 
-    module: VisionTransformer
-    images_per_clip: int
 
-    def blank_clips(self, num_clips: int) -> Tensor:
-        """An input of zeros for some clips, with the dtype and device of the weights."""
-        return blank_input(self.module, num_clips * self.images_per_clip)
+def find_classifier(name: str, overrides: Mapping[str, Any] | None = None) -> tuple[Classifier, Any]:
+    """As :func:`find_backbone`, among those that classify clips."""
+    family, size = _find(name, overrides, lambda family: isinstance(family, Classifier))
+    return cast(Classifier, family), size
 
 
 def build_encoder(
@@ -45,26 +47,28 @@ def build_encoder(
     """The encoder of a backbone, as a task would build it.
 
     Args:
-        backbone: Published size, such as ``umt_b``.
+        backbone: Published size; see :func:`find_backbone`.
         size: Single sizes that differ from the published ones.
         num_frames: Frames of a clip.
         image_size: Height and width of a frame in pixels.
-        num_classes: Classes of VideoMAE's head.
+        num_classes: Classes of the head, where there is one.
 
     Raises:
         ValueError: The backbone or a size is unknown.
     """
-    overrides = dict(size or {})
-    shape: dict[str, Any] = {"num_frames": num_frames, "image_size": image_size}
-    sizes: dict[str, Any]
-    if backbone in UMT_SIZES:
-        umt = umt_size(backbone, overrides)
-        sizes = {key: getattr(umt, key) for key in ("patch_size", "tubelet_size", "width", "depth", "num_heads")}
-        return ClipEncoder(UMTVisionEncoder(**shape, **sizes), 1)
-    if backbone in VIDEOMAE_SIZES:
-        return ClipEncoder(VideoMAE(videomae_size(backbone, overrides), num_classes=num_classes, **shape), 1)
-    if backbone in VIFI_CLIP_SIZES:
-        clip = vifi_clip_size(backbone, overrides)
-        sizes = {key: getattr(clip, key) for key in ("patch_size", "width", "depth", "num_heads", "joint_dim")}
-        return ClipEncoder(CLIPVisionEncoder(image_size=image_size, **sizes), num_frames)
-    raise ValueError(f"unknown backbone {backbone!r}: choose from {', '.join(BACKBONES)}")
+    family, of_size = find_backbone(backbone, size)
+    options = EncoderOptions(num_frames=num_frames, image_size=image_size, num_classes=num_classes)
+    return ClipEncoder(family.build(of_size, options), family.images_per_clip(num_frames))
+
+
+def _find(name: str, overrides: Mapping[str, Any] | None, fits: Callable[[Backbone], bool]) -> tuple[Backbone, Any]:
+    module, _, size = name.rpartition(".")
+    if module:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # a user's module may fail in any way
+            raise ValueError(f"cannot import {module!r} for backbone {name!r}: {error}") from error
+    known = {key: family for key, family in BACKBONES.items() if fits(family)}
+    if size not in known:
+        raise ValueError(f"unknown backbone {name!r}: choose from {', '.join(known)}")
+    return known[size], named_size(known[size].sizes, size, overrides)

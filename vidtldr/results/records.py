@@ -11,14 +11,15 @@ from typing import Any
 import torch
 
 import vidtldr
-from callbacks.speed import Speed
+from vidtldr.measuring.speed import Speed
 from vidtldr.merging import Method, build_method
+from vidtldr.merging.registry import reference
 from vidtldr.results.bootstrap import Interval
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.atomic_files import write_atomically
 from vidtldr.storage.json_values import plain
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _PACKAGES = ("torch", "lightning", "timm", "torchmetrics", "av", "decord")
 
 
@@ -73,6 +74,49 @@ class MethodResult:
     def options(self) -> dict[str, Any]:
         """The method's options, defaults included; none for base."""
         return {} if self.method.name == "base" else asdict(self.method)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of the result, for :meth:`from_dict`, as it stands in ``results.json``."""
+        evaluated, speed = self.evaluated, asdict(self.speed)
+        return {
+            "rule": reference(self.method),
+            "options": self.options,
+            "gflops": self.gflops,
+            "metrics": dict(self.metrics),
+            "metrics_over_videos": str(evaluated),
+            "videos_evaluated": evaluated.videos,
+            "videos_total": evaluated.videos_total,
+            "counts": evaluated.counts,
+            "missing": evaluated.missing,
+            "broken": evaluated.broken,
+            "seconds": speed.pop("seconds"),
+            "memory": {key: speed.pop(key) for key in ("peak_memory_bytes", "peak_memory_of")},
+            "speed": speed,
+        }
+
+    @classmethod
+    def from_dict(cls, name: str, content: Mapping[str, Any]) -> "MethodResult":
+        """The result that gave this content.
+
+        Raises:
+            KeyError: Something is missing.
+            ValueError: There is no such method here.
+        """
+        evaluated = Evaluated(
+            videos=content["videos_evaluated"],
+            videos_total=content["videos_total"],
+            counts=content["counts"],
+            missing=tuple(content["missing"]),
+            broken=tuple(content["broken"]),
+        )
+        return cls(
+            name=name,
+            method=build_method(content["rule"], **content["options"]),
+            gflops=content["gflops"],
+            metrics=content["metrics"],
+            speed=Speed(**content["speed"], **content["memory"], seconds=content["seconds"]),
+            evaluated=evaluated,
+        )
 
 
 @dataclass
@@ -152,7 +196,9 @@ class RunRecord:
             "resizing": self.resizing,
             "batch_size": self.setting("data", "batch_size"),
             "seed": self.config.get("seed_everything"),
-            "methods": {result.name: _result_dict(result) | self._difference(result) for result in self.results},
+            "methods": {result.name: result.to_dict() | self._difference(result) for result in self.results},
+            "score_tables": [asdict(table) for table in self.score_tables],
+            "score_note": self.score_note,
             "config": self.config,
         }
         return plain(record)
@@ -166,33 +212,6 @@ class RunRecord:
         """Write ``results.json``; a reader never sees half a file."""
         text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
         write_atomically(self.results_path, text + "\n")
-
-
-def result_to_json(result: MethodResult) -> dict[str, Any]:
-    """All of a result, for :func:`result_from_json`."""
-    return {
-        "name": result.name,
-        "rule": result.method.name,
-        "options": result.options,
-        "gflops": result.gflops,
-        "metrics": dict(result.metrics),
-        "speed": asdict(result.speed),
-        "evaluated": asdict(result.evaluated),
-    }
-
-
-def result_from_json(content: Mapping[str, Any]) -> MethodResult:
-    """The result that :func:`result_to_json` was given."""
-    evaluated = content["evaluated"]
-    names = {key: tuple(evaluated[key]) for key in ("missing", "broken")}
-    return MethodResult(
-        name=content["name"],
-        method=build_method(content["rule"], **content["options"]),
-        gflops=content["gflops"],
-        metrics=content["metrics"],
-        speed=Speed(**content["speed"]),
-        evaluated=Evaluated(**(evaluated | names)),
-    )
 
 
 def versions() -> dict[str, str | None]:
@@ -221,22 +240,3 @@ def _cpu_model() -> str:
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.processor()
     return f"{name} " if name and name != "unknown" else ""
-
-
-def _result_dict(result: MethodResult) -> dict[str, Any]:
-    evaluated, speed = result.evaluated, asdict(result.speed)
-    return {
-        "rule": result.method.name,
-        "options": result.options,
-        "gflops": result.gflops,
-        "metrics": dict(result.metrics),
-        "metrics_over_videos": str(evaluated),
-        "videos_evaluated": evaluated.videos,
-        "videos_total": evaluated.videos_total,
-        "counts": evaluated.counts,
-        "missing": evaluated.missing,
-        "broken": evaluated.broken,
-        "seconds": speed.pop("seconds"),
-        "memory": {key: speed.pop(key) for key in ("peak_memory_bytes", "peak_memory_of")},
-        "speed": speed,
-    }

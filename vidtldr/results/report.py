@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vidtldr.results.bootstrap import DRAWS, LEVEL, Interval
+from vidtldr.results.gflops import gflops_digits, gflops_share
 from vidtldr.results.records import MethodResult, RunRecord
 from vidtldr.results.text_tables import Block, draw, markdown_block
 
@@ -109,8 +110,8 @@ def _block(title: str, columns: dict[str, list[str]]) -> Block:
 
 
 def _label(result: MethodResult) -> str:
-    defaults = {} if result.method.name == "base" else type(result.method)().__dict__
-    given = {key: value for key, value in result.options.items() if key == "r" or value != defaults[key]}
+    changed = result.method.changed_options()
+    given = {key: value for key, value in result.options.items() if key == "r" or key in changed}
     name = result.name if result.name == result.method.name else f"{result.name} [{result.method.name}]"
     return f"{name} {describe_options(given)}".strip()
 
@@ -120,12 +121,8 @@ def _base(results: Sequence[MethodResult]) -> MethodResult | None:
 
 
 def _gflops(result: MethodResult, base: MethodResult | None) -> str:
-    share = f" {100 * result.gflops / base.gflops:.0f}%" if base and base is not result else ""
-    return f"{_gflops_digits(result.gflops)}{share}"
-
-
-def _gflops_digits(gflops: float) -> str:
-    return f"{gflops:.1f}" if gflops >= 10 else f"{gflops:.3g}"
+    share = f" {gflops_share(result.gflops, of=base.gflops)}" if base and base is not result else ""
+    return f"{gflops_digits(result.gflops)}{share}"
 
 
 def _difference(result: MethodResult, base: MethodResult, key: str, intervals: Mapping[str, Interval]) -> str:

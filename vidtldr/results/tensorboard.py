@@ -3,11 +3,16 @@
 import signal
 import threading
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
+
+from vidtldr.results.records import MethodResult
+from vidtldr.results.report import describe_options
+from vidtldr.results.score_tables import ScoreTable, group_of
 
 
 @contextmanager
@@ -62,3 +67,59 @@ class RunLogger(TensorBoardLogger):
         """Flush and close."""
         with interrupts_wait():
             super().finalize(status)
+
+
+class MethodLogger(RunLogger):
+    """A TensorBoard run of one method, beside those of the others under one parent.
+
+    Scalars are written by :meth:`log_result` alone: what Lightning logs along the way would repeat them.
+
+    Args:
+        parent: Folder of all methods' runs.
+        name: The method's name, and its run's.
+        score_tables: Headings of the scores.
+    """
+
+    def __init__(self, parent: Path, name: str, score_tables: tuple[ScoreTable, ...]) -> None:
+        super().__init__(save_dir=parent, name="", version=name, default_hp_metric=False)
+        self._score_tables = score_tables
+        self._result_only = True
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Ignore what Lightning logs."""
+        if not self._result_only:
+            super().log_metrics(dict(metrics), step)
+
+    def log_result(self, result: MethodResult, option_keys: Sequence[str]) -> None:
+        """Write scalars and hyperparameters; both have the same keys in every run that is given the same option keys.
+
+        Args:
+            result: What to write.
+            option_keys: Options of all compared methods.
+        """
+        options = {key: describe_options({key: value}).partition("=")[2] for key, value in result.options.items()}
+        params = {"method": result.name, **{key: options.get(key, "") for key in option_keys}}
+        self._result_only = False
+        self.log_hyperparams(params, _scalars(result, self._score_tables), step=0)
+        self._result_only = True
+        self.experiment.flush()
+
+    def finalize(self, status: str) -> None:
+        """Flush, but stay open: the result comes after Lightning is through."""
+        with interrupts_wait():
+            self.experiment.flush()
+
+    def log_report(self, markdown: str) -> None:
+        """Write the table of the whole run as text, and close."""
+        self.experiment.add_text("report", markdown, 0)
+        self.experiment.close()
+
+
+def _scalars(result: MethodResult, tables: tuple[ScoreTable, ...]) -> dict[str, float]:
+    scalars = {f"{group_of(key, tables)}/{key}": value for key, value in result.metrics.items()}
+    scalars["cost/gflops"] = result.gflops
+    scalars["cost/peak_memory_bytes"] = float(result.speed.peak_memory_bytes)
+    scalars["cost/seconds"] = result.speed.seconds
+    scalars["speed/encoder_clips_per_second"] = result.speed.encoder_clips_per_second or 0.0
+    scalars["speed/end_to_end_clips_per_second"] = result.speed.end_to_end_clips_per_second or 0.0
+    return scalars

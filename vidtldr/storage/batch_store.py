@@ -1,12 +1,12 @@
-"""What an evaluation has worked out so far, on disk: one file for each unit of work.
+"""What came out of each batch of an evaluation, on disk: one file a batch.
 
-A unit is a batch as one process alone would form it, or a few videos of re-ranking. Processes share units and not
-single samples, so every number comes from the same batch however many processes there are; what they exchange are these
-files. A unit's file appears whole or not at all, so an evaluation that was killed goes on behind the last one.
+A batch is one as a single process would form it. Processes share whole batches, so every number comes from the same
+batch however many processes there are; what they exchange are these files. A file appears whole or not at all, so an
+evaluation that was killed goes on behind the last one.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,8 +25,8 @@ _NOTES = "notes"
 
 
 @dataclass(frozen=True)
-class Unit:
-    """The outcome of one unit.
+class BatchOutput:
+    """What came out of one batch.
 
     Attributes:
         path: Its file.
@@ -36,8 +36,13 @@ class Unit:
 
     @property
     def number(self) -> int:
-        """Which unit of its stage it is."""
+        """Which batch of its pass it is: the position of its first item."""
         return int(self.path.stem)
+
+    @property
+    def items(self) -> int:
+        """How many things the batch held, broken ones included."""
+        return self.notes["items"]
 
     @cached_property
     def notes(self) -> dict[str, Any]:
@@ -59,8 +64,8 @@ class Unit:
             raise UserError(f"{self.path} cannot be read back ({error}): run again with --fresh") from error
 
 
-class WorkStore:
-    """Units of one evaluation, in a folder of their own.
+class BatchStore:
+    """Outputs of one evaluation, in a folder of their own.
 
     Args:
         folder: Where they lie; made with the first one. Every process must see it.
@@ -69,12 +74,12 @@ class WorkStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, stage: str, number: int, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
-        """Keep a unit; a second one of that number takes the place of the first.
+    def put(self, pass_name: str, number: int, tensors: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
+        """Keep an output; a second one of that number takes the place of the first.
 
         Args:
-            stage: What was done, a name for a folder.
-            number: Which unit of the stage, from 0.
+            pass_name: Which pass it belongs to, a name for a folder.
+            number: Position of its first item.
             tensors: What came out, of any shape and dtype.
             notes: What JSON can hold.
 
@@ -82,16 +87,16 @@ class WorkStore:
             UserError: It cannot be written, because the disk is full, say.
         """
         content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        path = self.folder / stage / f"{number:09}{_SUFFIX}"
+        path = self.folder / pass_name / f"{number:09}{_SUFFIX}"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save(content, {_NOTES: json.dumps(dict(notes))}), durable=False)
 
-    def units(self, stage: str) -> list[Unit]:
-        """Units that are there, by number."""
-        return [Unit(path) for path in sorted((self.folder / stage).glob(f"*{_SUFFIX}"))]
+    def outputs(self, pass_name: str) -> list[BatchOutput]:
+        """Outputs that are there, by number."""
+        return [BatchOutput(path) for path in sorted((self.folder / pass_name).glob(f"*{_SUFFIX}"))]
 
 
-def joined(units: list[Unit], name: str) -> Tensor | None:
-    """A tensor of all units that have it, one after the other; None if none has."""
-    parts = [unit[name] for unit in units if name in unit]
+def joined(outputs: Sequence[BatchOutput], name: str) -> Tensor | None:
+    """A tensor of all outputs that have it, one after the other; None if none has."""
+    parts = [output[name] for output in outputs if name in output]
     return torch.cat(parts) if parts else None

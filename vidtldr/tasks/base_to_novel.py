@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,26 +12,30 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.models import VisionTransformer
 from torch import Tensor
 
+from datamodules.base_to_novel import BaseToNovelDataModule
+from datamodules.loading.batches import ClipBatch, ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
 from vidtldr.metrics.base_to_novel import HALVES, Half
 from vidtldr.metrics.retrieval import retrieval_ranks
-from vidtldr.models.checkpoint import file_sha256, save_weights
+from vidtldr.models.checkpoint import file_sha256
 from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
-from vidtldr.tasks.base import UnitTask
+from vidtldr.storage.batch_store import BatchOutput
+from vidtldr.tasks.base import Outcome, Task
 from vidtldr.tasks.fine_tuning.mixing import ClipMixer
 from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
+from vidtldr.tasks.passes import Outputs, Pass, Scores
 
 _log = logging.getLogger(__name__)
 PUBLISHED_SEEDS = 3
 
 
-class BaseToNovel(UnitTask):
+class BaseToNovel(Task[BaseToNovelDataModule, ViewBatch]):
     """ViFi-CLIP on base-to-novel generalisation.
 
     A video competes among the class names of its own half only. With several checkpoints, one a seed, base and novel
@@ -58,13 +63,13 @@ class BaseToNovel(UnitTask):
             start from; the published model keeps it fixed.
     """
 
-    score_tables: ClassVar = (
+    score_tables = (
         ScoreTable(
             {"base": "base", "novel": "novel", "hm": "HM"}, compared="hm", group="accuracy", title="base to novel"
         ),
     )
-    stages: ClassVar = ("base classes", "novel classes")
-    monitor: ClassVar = "val_base"
+    model: ViFiCLIP
+    monitor = "val_base"
 
     def __init__(
         self,
@@ -97,10 +102,10 @@ class BaseToNovel(UnitTask):
         self.template, self.token_embedding, self.num_frames = template, token_embedding, num_frames
         self.checkpoints = [checkpoint] if isinstance(checkpoint, str) else checkpoint or []
         self.checkpoint_sha256 = [file_sha256(path) for path in self.checkpoints if Path(path).is_file()] or None
+        self.num_seeds = max(1, len(self.checkpoints))
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
             self._load(seed)
-        self.accuracy = BaseToNovelAccuracy(self.num_seeds, sync_on_compute=False)
         self.mixing = {"mixup": mixup, "cutmix": cutmix, "label_smoothing": label_smoothing}
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self.train_token_embedding = train_token_embedding
@@ -110,11 +115,6 @@ class BaseToNovel(UnitTask):
     def vision_encoder(self) -> VisionTransformer:
         """The image tower, which token merging is put on."""
         return self.model.vision_encoder
-
-    @property
-    def num_seeds(self) -> int:
-        """Models that are averaged over."""
-        return max(1, len(self.checkpoints))
 
     @property
     def score_note(self) -> str:
@@ -135,17 +135,16 @@ class BaseToNovel(UnitTask):
 
     def _load(self, seed: int) -> None:
         self._seed = seed
-        unused = load_vifi_clip(self.model, self.checkpoints[seed], token_embedding=self.token_embedding)
-        _log.info("%s loaded; %d entries of no use left out", self.checkpoints[seed], len(unused))
+        unused = self.load_weights(self.checkpoints[seed])
+        _log.info("%s loaded; %d entries that this task does not use left out", self.checkpoints[seed], len(unused))
+
+    def load_weights(self, path: str | Path) -> list[str]:
+        """Load a checkpoint; what it lacks of the token embeddings comes from CLIP's file."""
+        return load_vifi_clip(self.model, path, token_embedding=self.token_embedding)
 
     def example_clip(self) -> Tensor:
         """The blank normalised frames of one clip ``[t, c, h, w]`` to count FLOPs with."""
         return blank_input(self.vision_encoder, self.num_frames)
-
-    def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
-        """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
-        load_vifi_clip(self.model, checkpoint)
-        save_weights(self.model, path)
 
     def encode_classes(self, names: list[str]) -> Tensor:
         """Features of class names in the prompt, ``[k, e]``, length 1."""
@@ -158,49 +157,44 @@ class BaseToNovel(UnitTask):
     # Evaluation. Loader 0 brings videos of base classes, loader 1 of novel ones.
 
     @property
-    def loader_stages(self) -> tuple[str, ...]:
-        """Classifying the videos of each half, by the model of each seed."""
-        return tuple(f"{half}-{self._seed}" for half in HALVES)
+    def passes(self) -> tuple[Pass, ...]:  # type: ignore[override]  # another for each seed
+        """Classifying the videos of each half, by the model of the present seed."""
+        return tuple(Pass(f"{half}-{self._seed}", f"{half} classes") for half in HALVES)
+
+    def scored_passes(self, num_loaders: int) -> tuple[Pass, ...]:
+        """Also those of the seeds before."""
+        names = [f"{half}-{seed}" for seed in range(self._seed + 1) for half in HALVES[:num_loaders]]
+        return tuple(Pass(name, "") for name in names)
 
     def on_test_start(self) -> None:
         """Encode the class names of both halves, once for all batches."""
-        if self._seed == 0:
-            self.accuracy.reset()
-            self.samples = []
         self._encode_halves()
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
+    def on_validation_start(self) -> None:
+        """As in a test."""
+        self._encode_halves()
+
+    def test_step(self, batch: ViewBatch, batch_idx: int, dataloader_idx: int = 0) -> Outcome:
         """Classify a batch of videos among the names of its half."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return None
-        logits = self.model.logits(self.encode_video(batch["clips"]), self._class_features[dataloader_idx])
-        return {"logits": logits.float(), "label": batch["label"]}
+        logits = self.model.logits(self.encode_video(batch.clips), self._class_features[dataloader_idx])
+        return {"logits": logits.float(), "label": batch.label}
 
-    def on_test_epoch_end(self) -> None:
-        """Log ``base``, ``novel`` and ``hm``, over the seeds evaluated so far."""
-        for loader, stage in enumerate(self.loader_stages):
-            units = self.all_units(stage)
-            self.count_broken(loader, units)
-            for unit in units:
-                if "logits" in unit:
-                    self._take_in(HALVES[loader], unit["logits"], unit["label"], unit["index"])
-        self.end_units()
-        if not bool((self.accuracy.videos[:, self._seed] > 0).all()):
+    def score(self, outputs: Outputs) -> Scores:
+        """``base``, ``novel`` and ``hm`` over the seeds so far; of a validation ``base`` alone."""
+        accuracy = BaseToNovelAccuracy(self.num_seeds, sync_on_compute=False)
+        classified = [(name, output) for name, each in outputs.items() for output in each if "logits" in output]
+        for name, output in classified:
+            half, seed = _half_and_seed(name)
+            accuracy.update(output["logits"], output["label"], half=half, seed=seed)
+        samples = partial(self._samples, classified)
+        if len(outputs) == 1:  # a validation, which has no novel classes
+            found = accuracy.videos[0, 0] > 0
+            return Scores({"base": 100 * accuracy.correct[0, 0] / accuracy.videos[0, 0]} if found else {}, samples)
+        if not bool((accuracy.videos[:, self._seed] > 0).all()):
             raise UserError("nothing is left to evaluate: a half of the classes has no readable video")
-        self.log_dict({name: value.float() for name, value in self.accuracy.compute().items()})
-
-    def on_validation_epoch_start(self) -> None:
-        """As in a test, on base classes: novel ones must not choose the checkpoint."""
-        super().on_validation_epoch_start()
-        self._encode_halves()
-
-    def on_validation_epoch_end(self) -> None:
-        """Log ``val_base``, top-1 in percent."""
-        units = [unit for unit in self.all_units(self.loader_stages[0]) if "logits" in unit]
-        hits = [unit["logits"].argmax(dim=1) == unit["label"] for unit in units]
-        self.end_units()
-        if hits:
-            self.log("val_base", 100 * torch.cat(hits).float().mean())
+        return Scores(accuracy.compute(), samples)
 
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
@@ -212,25 +206,27 @@ class BaseToNovel(UnitTask):
 
         return contributions_of(samples, hits, parts=len(HALVES) * num_seeds, combine="harmonic")
 
-    def _take_in(self, half: Half, logits: Tensor, label: Tensor, index: Tensor) -> None:
-        """Count the videos of a batch, and note what came out for each."""
-        self.accuracy.update(logits.to(self.device), label.to(self.device), half=half, seed=self._seed)
-        if not self.trainer.is_global_zero:
-            return
-        videos = self.trainer.datamodule.records[half].videos  # type: ignore[attr-defined]
-        ranks = retrieval_ranks(logits, [[int(number)] for number in label])
-        columns = (index.tolist(), label.tolist(), logits.argmax(dim=1).tolist(), ranks.tolist())
-        for video, number, found, rank in zip(*columns, strict=True):
-            self.samples.append(
+    def _samples(self, classified: Sequence[tuple[str, BatchOutput]]) -> list[Sample]:
+        """One row for each video under each seed."""
+        rows: list[Sample] = []
+        for name, output in classified:
+            half, seed = _half_and_seed(name)
+            videos = self.data.records[half].videos
+            logits, label = output["logits"], output["label"]
+            ranks = retrieval_ranks(logits, [[int(number)] for number in label])
+            columns = (output["index"].tolist(), label.tolist(), logits.argmax(dim=1).tolist(), ranks.tolist())
+            rows += [
                 {
                     "video": videos[video],
                     "half": half,
-                    "seed": self._seed,
+                    "seed": seed,
                     "label": number,
                     "prediction": found,
                     "rank": rank + 1,
                 }
-            )
+                for video, number, found, rank in zip(*columns, strict=True)
+            ]
+        return rows
 
     # Fine-tuning on base classes.
 
@@ -239,11 +235,12 @@ class BaseToNovel(UnitTask):
         self._base_tokens = self.tokenizer(prompts(self._class_names("base"), self.template)).to(self.device)
         self.mixer = ClipMixer(len(self._base_tokens), **self.mixing)
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Cross-entropy with the (mixed, smoothed) labels, among the base classes; both towers learn."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return nothing_to_learn(self)
-        clips, targets = self.mixer(self.pixel_norm(batch["clips"]), batch["label"])
+        assert batch.label is not None  # videos of one class each
+        clips, targets = self.mixer(self.pixel_norm(batch.clips), batch.label)
         logits = self.model.logits(self.model.encode_video(clips), self.model.encode_text(self._base_tokens))
         loss = F.cross_entropy(logits.float(), targets)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))
@@ -258,8 +255,13 @@ class BaseToNovel(UnitTask):
         )
 
     def _class_names(self, half: str) -> list[str]:
-        return self.trainer.datamodule.class_names[half]  # type: ignore[attr-defined]
+        return self.data.class_names[half]
 
     def _encode_halves(self) -> None:
         with torch.no_grad(), self.trainer.precision_plugin.forward_context():
             self._class_features = [self.encode_classes(self._class_names(half)) for half in HALVES]
+
+
+def _half_and_seed(pass_name: str) -> tuple[Half, int]:
+    half, _, seed = pass_name.partition("-")
+    return cast(Half, half), int(seed)

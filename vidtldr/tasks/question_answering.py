@@ -1,36 +1,35 @@
 """Video question answering: encode videos, answer the questions of each; and the fine-tuning that goes with it."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
+from datamodules.loading.batches import QuestionBatch
+from datamodules.question_answering import QuestionAnsweringDataModule
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
-from vidtldr.models.checkpoint import file_sha256, save_weights
-from vidtldr.models.pixels import blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
-from vidtldr.storage.batch_store import Unit
-from vidtldr.tasks.base import UnitTask
+from vidtldr.storage.batch_store import BatchOutput
+from vidtldr.tasks.base import Outcome, Task
 from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
-
-_log = logging.getLogger(__name__)
+from vidtldr.tasks.passes import Outputs, Pass, Scores
 
 _SCORES = ScoreTable({"accuracy": "accuracy", "oov": "OOV"}, compared="accuracy", group="accuracy", title="accuracy")
 _BY_WORD = "first_"
 """What the names of the accuracies by first word begin with."""
 
 
-class VideoQuestionAnswering(UnitTask):
+class VideoQuestionAnswering(Task[QuestionAnsweringDataModule, QuestionBatch]):
     """UMT on open-ended video question answering.
 
     Args:
@@ -54,12 +53,13 @@ class VideoQuestionAnswering(UnitTask):
         dropout: Dropout of question encoder and answer decoder while training.
     """
 
-    score_note: ClassVar = (
+    score_note = (
         "accuracy in percent of all questions, by exact equality of the answer; OOV = questions whose answer is not in "
         "the list, which count as wrong; GFLOPs = vision encoder, one clip"
     )
-    stages: ClassVar = ("watch videos and answer",)
-    monitor: ClassVar = "val_accuracy"
+    passes = (Pass("answers", "watch videos and answer"),)
+    model: UMTVQA
+    monitor = "val_accuracy"
 
     def __init__(
         self,
@@ -93,111 +93,95 @@ class VideoQuestionAnswering(UnitTask):
                 f"the {sizes.max_positions} positions of the text encoder"
             )
         self.model = UMTVQA(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
-        self.checkpoint_sha256: str | None = None
-        if checkpoint is not None:
-            unused = load_umt_vqa(self.model, checkpoint, new_decoder=new_decoder)
-            self.checkpoint_sha256 = file_sha256(checkpoint)
-            _log.info("%s loaded; %d entries that answering does not use left out", checkpoint, len(unused))
+        self._start_from(checkpoint, new_decoder=new_decoder)
         self.max_answer_length, self.k_test, self.first_words = max_answer_length, k_test, tuple(first_words)
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
-        self.score_tables = (_SCORES, *_word_table(self.first_words))
-        self._answers: list[str] = []
         self._answer_pieces: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def score_tables(self) -> tuple[ScoreTable, ...]:
+        """All questions, and by their first word."""
+        return (_SCORES, *_word_table(self.first_words))
 
     @property
     def vision_encoder(self) -> UMTVisionEncoder:
         """The ViT that token merging is put on."""
         return self.model.vision_encoder
 
-    def example_clip(self) -> Tensor:
-        """A blank normalised clip ``[1, c, t, h, w]`` to count FLOPs with."""
-        return blank_input(self.vision_encoder)
-
-    def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
-        """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
-        load_umt_vqa(self.model, checkpoint)
-        save_weights(self.model, path)
+    def load_weights(self, path: str | Path, *, new_decoder: bool = False) -> list[str]:
+        """Load a checkpoint; with ``new_decoder``, the answer decoder from its fusion layers."""
+        return load_umt_vqa(self.model, path, new_decoder=new_decoder)
 
     # Evaluation.
 
-    @property
-    def loader_stages(self) -> tuple[str, ...]:
-        """Answering."""
-        return ("answers",)
-
     def on_test_epoch_start(self) -> None:
         """Split the answers into word pieces."""
-        super().on_test_epoch_start()
-        self._answers = list(self._datamodule().answers)
-        self._answer_pieces = self._tokenize_answers(self._answers)
+        self._answer_pieces = self._tokenize_answers(self.data.answers)
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Tensor | None:
+    def on_validation_epoch_start(self) -> None:
+        """As in a test."""
+        self.on_test_epoch_start()
+
+    def test_step(self, batch: QuestionBatch, batch_idx: int, dataloader_idx: int = 0) -> Outcome:
         """Encode a batch of videos; their questions wait, so that a step takes as long as the encoder does."""
-        if not len(batch["index"]):  # every video of the batch was broken
+        if not len(batch.index):  # every video of the batch was broken
             return None
-        return self.model.encode_video(self.model.normalize(batch["clips"]))
+        return {"tokens": self.model.encode_video(self.model.normalize(batch.clips))}
 
-    def on_test_batch_end(self, outputs: Any, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+    def output(
+        self, batch: QuestionBatch, outcome: Outcome, dataloader_idx: int
+    ) -> tuple[Mapping[str, Tensor], Mapping[str, object]]:
         """Answer the questions of the videos that were encoded, and keep the answers' positions in the list."""
         found: list[int] = []
-        if isinstance(outputs, Tensor):
-            # Hooks, unlike steps, do not run in the trainer's precision of themselves.
-            with self.trainer.precision_plugin.forward_context():
-                for video, questions in zip(outputs, batch["questions"], strict=True):
-                    found += self._answer(video, questions) if questions else []
+        if outcome is not None:
+            for video, questions in zip(outcome["tokens"], batch.questions, strict=True):
+                found += self._answer(video, questions) if questions else []
         asked = {
-            "video": [index for index, group in zip(batch["index"].tolist(), batch["questions"]) for _ in group],
-            **{key: list(chain.from_iterable(batch[key])) for key in ("questions", "answers", "question_ids")},
+            "video": [index for index, group in zip(batch.index.tolist(), batch.questions) for _ in group],
+            "questions": list(chain.from_iterable(batch.questions)),
+            "answers": list(chain.from_iterable(batch.answers)),
+            "question_ids": list(chain.from_iterable(batch.question_ids)),
         }
-        self.keep_batch(self.loader_stages[0], batch, {"found": torch.tensor(found, dtype=torch.int64)}, **asked)
+        return {"found": torch.tensor(found, dtype=torch.int64)}, asked
 
-    def on_test_epoch_end(self) -> None:
-        """Log ``accuracy``, ``oov`` and accuracies by first word, such as ``first_what``."""
-        self._score("")
-
-    def on_validation_epoch_end(self) -> None:
-        """As in a test, with names that begin with ``val_``."""
-        self._score("val_")
+    def score(self, outputs: Outputs) -> Scores:
+        """``accuracy``, ``oov`` and accuracies by first word, such as ``first_what``."""
+        answers = self.data.answers
+        accuracy = AnswerAccuracy(answers, self.first_words, sync_on_compute=False)
+        for output in outputs["answers"]:
+            found = [answers[number] for number in output["found"].tolist()]
+            accuracy.update(found, output.notes["answers"], output.notes["questions"])
+        if not bool(accuracy.questions.any()):
+            raise UserError("nothing is left to evaluate: no readable video has a question")
+        metrics = {
+            name if name in _SCORES.columns else _BY_WORD + name: value for name, value in accuracy.compute().items()
+        }
+        return Scores(metrics, partial(self._samples, outputs["answers"]))
 
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
         """What each video adds to the accuracy; all questions about it count with it."""
         return contributions_of(samples, lambda sample: {0: sample["correct"]}, parts=1)
 
-    def _score(self, prefix: str) -> None:
-        units = self.all_units(self.loader_stages[0])
-        self.count_broken(0, units)
-        accuracy = AnswerAccuracy(self._answers, self.first_words, sync_on_compute=False)
-        for unit in units:
-            accuracy.update(self._found(unit), unit.notes["answers"], unit.notes["questions"])
-        if not bool(accuracy.questions.any()):
-            raise UserError("nothing is left to evaluate: no readable video has a question")
-        for name, value in accuracy.compute().items():
-            kind = "" if name in _SCORES.columns else _BY_WORD
-            self.log(f"{prefix}{kind}{name}", value.float())
-        if self.trainer.testing and self.trainer.is_global_zero:
-            videos = self._datamodule().records.videos
-            self.samples = [sample for unit in units for sample in self._samples(unit, videos)]
-        self.end_units()
-
-    def _found(self, unit: Unit) -> list[str]:
-        return [self._answers[number] for number in unit["found"].tolist()]
-
-    def _samples(self, unit: Unit, videos: Sequence[str]) -> list[Sample]:
-        """One row for each question of a batch."""
-        notes = unit.notes
-        columns = (notes["video"], notes["question_ids"], notes["questions"], notes["answers"], self._found(unit))
-        return [
-            {
-                "video": videos[video],
-                "id": number,
-                "question": question,
-                "answer": answer,
-                "prediction": found,
-                "correct": found == answer,
-            }
-            for video, number, question, answer, found in zip(*columns, strict=True)
-        ]
+    def _samples(self, outputs: Sequence[BatchOutput]) -> list[Sample]:
+        """One row for each question."""
+        videos, answers = self.data.evaluated.videos, self.data.answers
+        rows: list[Sample] = []
+        for output in outputs:
+            notes, found = output.notes, [answers[number] for number in output["found"].tolist()]
+            columns = (notes["video"], notes["question_ids"], notes["questions"], notes["answers"], found)
+            rows += [
+                {
+                    "video": videos[video],
+                    "id": number,
+                    "question": question,
+                    "answer": answer,
+                    "prediction": predicted,
+                    "correct": predicted == answer,
+                }
+                for video, number, question, answer, predicted in zip(*columns, strict=True)
+            ]
+        return rows
 
     def _answer(self, video: Tensor, questions: list[str]) -> list[int]:
         """Positions in the list of the answers to questions about one video, given its tokens ``[n, d]``."""
@@ -209,22 +193,19 @@ class VideoQuestionAnswering(UnitTask):
             raise UserError("an answer has the score NaN: try --trainer.precision 32-true")
         return ranked.index[:, 0].tolist()
 
-    def _tokenize_answers(self, answers: list[str]) -> tuple[Tensor, Tensor]:
+    def _tokenize_answers(self, answers: Sequence[str]) -> tuple[Tensor, Tensor]:
         input_ids, mask = self.tokenizer([f"{answer} [SEP]" for answer in answers], self.max_answer_length)
         return input_ids.to(self.device), mask.to(self.device)
 
-    def _datamodule(self) -> Any:
-        return self.trainer.datamodule  # type: ignore[attr-defined]
-
     # Fine-tuning.
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: QuestionBatch, batch_idx: int) -> Tensor:
         """Negative log-likelihood of the answers: summed over word pieces, averaged over questions."""
-        if not len(batch["index"]):  # every video of the batch was broken
+        if not len(batch.index):  # every video of the batch was broken
             return nothing_to_learn(self)
-        questions, answers = (list(chain.from_iterable(batch[key])) for key in ("questions", "answers"))
+        questions, answers = (list(chain.from_iterable(each)) for each in (batch.questions, batch.answers))
         input_ids, mask = (side.to(self.device) for side in self.tokenizer(questions, pad_to_longest=True))
-        tokens = self.model.encode_video(self.model.normalize(batch["clips"]))
+        tokens = self.model.encode_video(self.model.normalize(batch.clips))
         states = self.model.encode_questions(input_ids, mask, tokens)
         loss = self.model.text_decoder.answer_losses(states, mask, *self._tokenize_answers(answers)).mean()
         self.log("train/answers", loss, prog_bar=True, batch_size=len(questions))

@@ -1,35 +1,38 @@
 """Action recognition: classify clips, average over the views of a video; and the fine-tuning that goes with it."""
 
-import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch.nn.functional as F
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
+from datamodules.loading.batches import ClipBatch, ViewBatch
+from datamodules.recognition import RecognitionDataModule
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
-from vidtldr.models.checkpoint import file_sha256, save_weights
-from vidtldr.models.pixels import PixelNorm, blank_input
-from vidtldr.models.videomae import VideoMAE, load_videomae, videomae_size
+from vidtldr.models.backbone import EncoderOptions
+from vidtldr.models.pixels import PixelNorm
+from vidtldr.models.registry import find_classifier
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
-from vidtldr.tasks.base import UnitTask
+from vidtldr.tasks.base import Outcome, Task
 from vidtldr.tasks.fine_tuning.mixing import ClipMixer
 from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, nothing_to_learn
+from vidtldr.tasks.passes import Outputs, Pass, Scores
 
-_log = logging.getLogger(__name__)
 
-
-class ActionRecognition(UnitTask):
-    """VideoMAE on action recognition.
+class ActionRecognition(Task[RecognitionDataModule, ViewBatch]):
+    """VideoMAE, or a classifier of one's own, on action recognition.
 
     Args:
-        backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``.
+        backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``; one of a user's own
+            with the module that registers it, such as ``my_module.my_size``.
         size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
         num_classes: Classes of the data set.
         num_frames: Frames of a clip.
@@ -48,15 +51,16 @@ class ActionRecognition(UnitTask):
         head_dropout: Dropout before the head while training.
     """
 
-    score_tables: ClassVar = (
+    score_tables = (
         ScoreTable({"top1": "top-1", "top5": "top-5"}, compared="top1", group="accuracy", title="accuracy"),
     )
-    score_note: ClassVar = (
+    score_note = (
         "accuracy in percent over videos: softmax of each view, mean over views; GFLOPs = vision encoder and head, "
         "one clip (one view)"
     )
-    stages: ClassVar = ("classify videos",)
-    monitor: ClassVar = "val_top1"
+    passes = (Pass("views", "classify videos"),)
+    model: VisionTransformer
+    monitor = "val_top1"
 
     def __init__(
         self,
@@ -80,37 +84,29 @@ class ActionRecognition(UnitTask):
         super().__init__()
         self.save_hyperparameters()
         self.num_classes = num_classes
-        self.model = VideoMAE(
-            videomae_size(backbone, size),
+        self.family, of_size = find_classifier(backbone, size)
+        options = EncoderOptions(
             num_classes=num_classes,
             num_frames=num_frames,
             image_size=image_size,
             drop_path=drop_path,
             head_dropout=head_dropout,
         )
+        self.model = self.family.build(of_size, options)
         self.pixel_norm = PixelNorm()
-        self.checkpoint_sha256: str | None = None
-        if checkpoint is not None:
-            unused = load_videomae(self.model, checkpoint, new_head=new_head)
-            self.checkpoint_sha256 = file_sha256(checkpoint)
-            _log.info("%s loaded; %d entries that classification does not use left out", checkpoint, len(unused))
+        self._start_from(checkpoint, new_head=new_head)
         self.mixer = ClipMixer(num_classes, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.layer_decay = warmup_steps, layer_decay
 
     @property
-    def vision_encoder(self) -> VideoMAE:
+    def vision_encoder(self) -> VisionTransformer:
         """The ViT that token merging is put on."""
         return self.model
 
-    def example_clip(self) -> Tensor:
-        """A blank normalised clip ``[1, c, t, h, w]`` to count FLOPs with."""
-        return blank_input(self.model)
-
-    def export_weights(self, checkpoint: str | Path, path: str | Path) -> None:
-        """Write the model's weights of a training checkpoint as safetensors, to be given as ``checkpoint`` later."""
-        load_videomae(self.model, checkpoint)
-        save_weights(self.model, path)
+    def load_weights(self, path: str | Path, *, new_head: bool = False) -> list[str]:
+        """Load a checkpoint; with ``new_head``, all but the head."""
+        return self.family.load(self.model, path, new_head=new_head)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Logits ``[b, k]`` of uint8 clips ``[b, t, c, h, w]``."""
@@ -118,59 +114,43 @@ class ActionRecognition(UnitTask):
 
     def setup(self, stage: str) -> None:
         """Check that data and model have the same classes, before anything is computed."""
-        super().setup(stage)
-        found = self._datamodule().num_classes
+        found = self.data.num_classes
         if found > self.num_classes:
             raise UserError(f"the data have {found} classes, the model {self.num_classes}: set --model.num_classes")
 
     # Evaluation.
 
-    @property
-    def loader_stages(self) -> tuple[str, ...]:
-        """Classifying views."""
-        return ("views",)
-
-    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Tensor] | None:
+    def test_step(self, batch: ViewBatch, batch_idx: int, dataloader_idx: int = 0) -> Outcome:
         """Classify a batch of views."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return None
-        return {"logits": self(batch["clips"]), "view": batch["view"], "label": batch["label"]}
+        return {"logits": self(batch.clips), "view": batch.view, "label": batch.label}
 
-    def on_test_epoch_end(self) -> None:
-        """Log ``top1`` and ``top5``."""
-        self._score("", self._datamodule().num_views)
-
-    def on_validation_epoch_end(self) -> None:
-        """As in a test, of one view of each video, with names that begin with ``val_``."""
-        self._score("val_", num_views=1)
+    def score(self, outputs: Outputs) -> Scores:
+        """``top1`` and ``top5``; of as many views of each video as there are."""
+        classified = [output for output in outputs["views"] if "logits" in output]
+        if not classified:
+            raise UserError("nothing is left to evaluate: no video could be read")
+        videos = self.data.evaluated.videos
+        num_views = 1 + max(int(output["view"].max()) for output in classified)
+        accuracy = MultiViewAccuracy(len(videos), self.num_classes, num_views, sync_on_compute=False)
+        for output in classified:
+            accuracy.update(output["logits"], video=output["index"], view=output["view"], label=output["label"])
+        return Scores(accuracy.compute(), partial(_samples, accuracy, videos))
 
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
         """What each video adds to top-1."""
         return contributions_of(samples, lambda sample: {0: sample["rank"] == 1}, parts=1)
 
-    def _score(self, prefix: str, num_views: int) -> None:
-        units = self.all_units(self.loader_stages[0])
-        self.count_broken(0, units)
-        videos = self._datamodule().records.videos
-        accuracy = MultiViewAccuracy(len(videos), self.num_classes, num_views, sync_on_compute=False)
-        for unit in units:
-            if "logits" in unit:
-                accuracy.update(unit["logits"], video=unit["index"], view=unit["view"], label=unit["label"])
-        self.end_units()
-        if not bool(accuracy.views.any()):
-            raise UserError("nothing is left to evaluate: no video could be read")
-        self.log_dict({prefix + name: value.float() for name, value in accuracy.compute().items()})
-        if self.trainer.testing and self.trainer.is_global_zero:
-            self.samples = _samples(accuracy, videos)
-
     # Fine-tuning.
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
         """Cross-entropy with the (mixed, smoothed) labels of a batch."""
-        if not len(batch["clips"]):  # every video of the batch was broken
+        if not len(batch.clips):  # every video of the batch was broken
             return nothing_to_learn(self)
-        clips, targets = self.mixer(self.pixel_norm(batch["clips"]), batch["label"])
+        assert batch.label is not None  # videos of one class each
+        clips, targets = self.mixer(self.pixel_norm(batch.clips), batch.label)
         loss = F.cross_entropy(self._classify(clips).float(), targets)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))
         return loss
@@ -183,9 +163,6 @@ class ActionRecognition(UnitTask):
     def _classify(self, clips: Tensor) -> Tensor:
         """Logits of normalised clips ``[b, t, c, h, w]``, which the model takes as ``[b, c, t, h, w]``."""
         return self.model(clips.transpose(1, 2).to(self.model.patch_embed.proj.weight.dtype))
-
-    def _datamodule(self) -> Any:
-        return self.trainer.datamodule  # type: ignore[attr-defined]
 
 
 def _samples(accuracy: MultiViewAccuracy, videos: Sequence[str]) -> list[Sample]:

@@ -52,7 +52,7 @@ def test_ids_that_look_like_options_are_decoded(tmp_path):
     put_videos(tmp_path, *(f"{name}.mp4" for name in IDS), num_frames=10)
     put_json(tmp_path / "val_1.json", ORIGINAL)
     (batch,) = set_up(ActivityNet, tmp_path).test_dataloader()[0]
-    assert [frame_numbers(clip) for clip in batch["clips"]] == [[0, 3, 5, 8]] * 4
+    assert [frame_numbers(clip) for clip in batch.clips] == [[0, 3, 5, 8]] * 4
 
 
 def test_videos_gone_from_the_net_leave_gallery_and_queries(tmp_path):

@@ -109,7 +109,7 @@ def test_no_frame_after_thirty_seconds_is_looked_at(tmp_path, num_frames, in_spa
     put_videos(tmp_path / "videos", "a.mp4", num_frames=num_frames, fps=5)
     put_one(tmp_path, "a.mp4")
     (batch,) = set_up(DiDeMo, tmp_path, num_frames=12).test_dataloader()[0]
-    assert frame_numbers(batch["clips"][0]) == middle_frames(in_span, 12)
+    assert frame_numbers(batch.clips[0]) == middle_frames(in_span, 12)
 
 
 @pytest.mark.parametrize("cache", [False, True])

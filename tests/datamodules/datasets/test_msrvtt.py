@@ -38,8 +38,8 @@ def test_the_usual_layouts_are_found(tmp_path, names):
 def test_equal_captions_stay_two_queries(tmp_path):
     datamodule = set_up(tmp_path, "videos/video7123.mp4", "videos/video7020.mp4")
     (batch,) = datamodule.test_dataloader()[1]
-    assert batch["texts"] == ["a man", "a man"]
-    assert batch["videos"] == [[0], [1]]
+    assert batch.texts == ["a man", "a man"]
+    assert batch.videos == [[0], [1]]
 
 
 def test_the_facts_of_the_two_datasets():

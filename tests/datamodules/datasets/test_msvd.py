@@ -33,8 +33,8 @@ def test_every_caption_is_a_query_of_its_video(tmp_path):
     datamodule = set_up(tmp_path)
     assert (datamodule.num_videos, datamodule.num_texts) == (2, 6)
     (batch,) = datamodule.test_dataloader()[1]
-    assert batch["videos"] == [[0], [0], [0], [1], [1], [1]]
-    assert batch["texts"][0] == "caption 0"
+    assert batch.videos == [[0], [0], [0], [1], [1], [1]]
+    assert batch.texts[0] == "caption 0"
 
 
 @pytest.mark.parametrize("names", [["vid1.avi", "vid2.avi"], ["video0.avi", "video1.avi"], ["a_1_2.avi", "b_3_4.avi"]])

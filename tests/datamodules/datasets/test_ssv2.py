@@ -57,8 +57,8 @@ def test_the_published_protocol_is_the_default(tmp_path, caplog):
     assert (datamodule.num_frames, datamodule.num_views, datamodule.stride) == (16, 6, None)
     assert "has 2 videos, the published test 24777" in caplog.text
     first, second = datamodule.test_dataloader()
-    assert (first["label"].tolist(), second["label"].tolist()) == ([1] * 6, [0] * 6)
-    seen = [frame_numbers(clip) for clip in first["clips"]]
+    assert (first.label.tolist(), second.label.tolist()) == ([1] * 6, [0] * 6)
+    seen = [frame_numbers(clip) for clip in first.clips]
     assert seen == [view for view in interleaved_views(LENGTH, 16, 2) for _ in range(3)]
 
 

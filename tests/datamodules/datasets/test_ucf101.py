@@ -49,8 +49,8 @@ def test_the_published_protocol_is_the_default(root):
     assert datamodule.num_classes == 3
     assert datamodule.records.videos == TEST
     batches = list(datamodule.test_dataloader())
-    assert [batch["label"].tolist() for batch in batches] == [[0] * 15, [1] * 15, [2] * 15]
-    seen = [frame_numbers(clip) for clip in batches[1]["clips"]]
+    assert [batch.label.tolist() for batch in batches] == [[0] * 15, [1] * 15, [2] * 15]
+    seen = [frame_numbers(clip) for clip in batches[1].clips]
     assert seen == [view for view in dense_views(LENGTH, 16, 4, 5) for _ in range(3)]
 
 
@@ -76,7 +76,7 @@ def test_training_windows_keep_the_stride(root):
     datamodule = make(root, crop_scale=(1.0, 1.0))
     datamodule.setup("fit")
     for batch in datamodule.train_dataloader():
-        (numbers,) = [frame_numbers(clip) for clip in batch["clips"]]
+        (numbers,) = [frame_numbers(clip) for clip in batch.clips]
         assert numbers == list(range(numbers[0], numbers[0] + 64, 4))
     assert datamodule.num_classes == 3
     assert datamodule.val_dataloader() == []
@@ -86,8 +86,8 @@ def test_validation_takes_a_list_by_its_name(root):
     datamodule = make(root, val_annotation="testlist03.txt")
     datamodule.setup("fit")
     (batch,) = datamodule.val_dataloader()
-    assert batch["label"].tolist() == [0]
-    assert frame_numbers(batch["clips"][0]) == dense_views(LENGTH, 16, 4, 1)[0]
+    assert batch.label.tolist() == [0]
+    assert frame_numbers(batch.clips[0]) == dense_views(LENGTH, 16, 4, 1)[0]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import torch
 from datamodules import MSVD
 from datamodules.loading import clip_datasets as datasets
 from datamodules.loading import view_datasets
+from datamodules.loading.batches import ClipBatch
+from datamodules.loading.sharding import Sharing
 from datamodules.recognition import RecognitionDataModule
 from tests.datamodules.conftest import write_umt_annotation
 from tests.helpers.video import encode_video, numbered_frames
@@ -23,12 +25,17 @@ METHODS = 3
 class Watcher(L.LightningModule):
     """Keeps the clips of a test."""
 
+    def __init__(self, datamodule):
+        super().__init__()
+        self.datamodule = datamodule
+
     def on_test_epoch_start(self):
         self.clips = []
 
     def test_step(self, batch, batch_idx, dataloader_idx=0):
-        if "clips" in batch:
-            self.clips.append(batch["clips"].clone())
+        if isinstance(batch, ClipBatch):
+            self.datamodule.record_broken(dataloader_idx, batch.broken)
+            self.clips.append(batch.clips.clone())
 
 
 @pytest.fixture
@@ -60,8 +67,10 @@ def clips_of_tests(datamodule, times=METHODS):
     options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     seen = []
     for _ in range(times):
-        watcher = Watcher()
-        L.Trainer(accelerator="cpu", enable_model_summary=False, **options).test(watcher, datamodule, verbose=False)
+        watcher = Watcher(datamodule)
+        datamodule.setup("test")
+        loaders = datamodule.evaluation_loaders(Sharing(keep_clips=times > 1))
+        L.Trainer(accelerator="cpu", enable_model_summary=False, **options).test(watcher, loaders, verbose=False)
         seen.append(torch.cat(watcher.clips))
     return seen
 
@@ -73,7 +82,6 @@ def break_video(root, number):
 @pytest.mark.parametrize("make", [make_retrieval, make_recognition])
 def test_several_methods_decode_each_video_once_and_see_the_same_clips(dataset, opened, make):
     datamodule = make(dataset)
-    datamodule.passes = METHODS
     first, *later = clips_of_tests(datamodule)
     assert opened == {f"clip{number}.mp4": 1 for number in range(7)}
     assert datamodule.num_kept_clips == 7
@@ -83,7 +91,6 @@ def test_several_methods_decode_each_video_once_and_see_the_same_clips(dataset, 
 
 def test_without_room_for_them_every_method_decodes(dataset, opened):
     datamodule = make_retrieval(dataset, kept_clips_gb=0)
-    datamodule.passes = METHODS
     first, *later = clips_of_tests(datamodule)
     assert set(opened.values()) == {METHODS}
     assert datamodule.num_kept_clips == 0
@@ -101,7 +108,6 @@ def test_a_single_pass_keeps_nothing(dataset):
 def test_a_video_known_to_be_broken_is_not_opened_again_and_counts_in_each_pass(dataset, opened, make, kept_clips_gb):
     break_video(dataset, 2)
     datamodule = make(dataset, kept_clips_gb=kept_clips_gb)
-    datamodule.passes = METHODS
     for clips in clips_of_tests(datamodule):
         assert len(clips) == datamodule.num_clips
         assert datamodule.coverage.broken == ["clip2.mp4"]

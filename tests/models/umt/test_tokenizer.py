@@ -98,7 +98,8 @@ def test_special_ids_follow_the_vocabulary_file(tmp_path):
     path.write_text("\n".join(reversed(PIECES)), encoding="utf-8")
     tokenizer = UMTTokenizer(path, max_length=3)
     assert tokenizer([""])[0].tolist() == [[10, 12, 12]]
-    assert (tokenizer.cls_id, tokenizer.pad_id, tokenizer.sep_id, tokenizer.vocab_size) == (10, 12, 9, 13)
+    assert tokenizer(["[SEP]"])[0].tolist() == [[10, 9, 12]]
+    assert (tokenizer.cls_id, tokenizer.pad_id, tokenizer.vocab_size) == (10, 12, 13)
 
 
 def test_windows_line_ends_change_nothing(tmp_path, tokenizer):

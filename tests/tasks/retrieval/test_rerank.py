@@ -11,9 +11,9 @@ from vidtldr.merging import Base, Method, VidTLDR, merging
 from vidtldr.metrics.retrieval import RetrievalRecall
 from vidtldr.models.umt import UMT
 from vidtldr.models.umt.checkpoint import convert_umt
-from vidtldr.storage.batch_store import WorkStore
+from vidtldr.storage.batch_store import BatchStore
 from vidtldr.tasks.retrieval.encoded import EncodedSet
-from vidtldr.tasks.retrieval.rerank import UNSCORED, Reranked, Reranking, candidates
+from vidtldr.tasks.retrieval.rerank import UNSCORED, Reranked, Reranking, candidates, reranked_scores
 
 _TINY = load("umt_tiny_retrieval")
 _NUM_VIDEOS, _NUM_TEXTS = 6, 8
@@ -27,7 +27,7 @@ def _model() -> UMT:
 
 def _evaluate(folder: Path, method: Method, k: int, **options: object) -> tuple[Tensor, Reranked]:
     model, mask = _model(), tensor(_TINY, "attention_mask")
-    store = WorkStore(folder)
+    store = BatchStore(folder)
     with torch.no_grad(), merging(model.vision_encoder, method):
         tokens, video = model.encode_video(tensor(_TINY, "videos"))
         hidden, text = model.encode_text(tensor(_TINY, "input_ids"), mask)
@@ -36,11 +36,12 @@ def _evaluate(folder: Path, method: Method, k: int, **options: object) -> tuple[
     for number, part in enumerate(torch.arange(_NUM_TEXTS).split(5)):
         sides = {"index": part, "tokens": hidden[part], "features": text[part], "mask": mask[part]}
         store.put("texts", number, sides, {"videos": [[int(row)] for row in tensor(_TINY, "txt2img")[part]]})
-    encoded = EncodedSet(store.units("videos"), store.units("texts"), _NUM_VIDEOS, _NUM_TEXTS)
+    encoded = EncodedSet(store.outputs("videos"), store.outputs("texts"), _NUM_VIDEOS, _NUM_TEXTS)
     part = encoded.answerable()
     similarity = encoded.texts.features(part.queries) @ encoded.videos.features(part.videos).t()
-    work = Reranking(model, similarity, encoded, part, k=k, **options)
-    return similarity, work.reranked(torch.stack([work.scores(column) for column in range(_NUM_VIDEOS)], dim=1))
+    work = Reranking(model, encoded, part, k=k, **options)
+    pairs = torch.stack([work.scores(column) for column in range(_NUM_VIDEOS)], dim=1)
+    return similarity, reranked_scores(pairs, similarity, k=k)
 
 
 @pytest.mark.parametrize(("case", "method"), [("base", Base()), ("tldr", VidTLDR([20, 10, 5, 0]))])
@@ -91,13 +92,13 @@ def test_what_is_left_out_ranks_below_everything(tmp_path: Path) -> None:
 
 
 def test_what_was_broken_is_neither_in_the_gallery_nor_asked_for(tmp_path: Path) -> None:
-    store = WorkStore(tmp_path)
+    store = BatchStore(tmp_path)
     features = torch.eye(3)
     store.put("videos", 0, {"index": torch.tensor([0, 3]), "tokens": torch.rand(2, 4, 3), "features": features[:2]}, {})
     store.put("videos", 2, {"index": torch.tensor([], dtype=torch.int64)}, {})  # all of the batch broken
     texts = {"index": torch.arange(3), "tokens": torch.rand(3, 2, 3), "features": features, "mask": torch.ones(3, 2)}
     store.put("texts", 0, texts, {"videos": [[3], [1], [1, 0]]})
-    encoded = EncodedSet(store.units("videos"), store.units("texts"), num_videos=4, num_texts=3)
+    encoded = EncodedSet(store.outputs("videos"), store.outputs("texts"), num_videos=4, num_texts=3)
     part = encoded.answerable()
     assert part.videos.tolist() == [0, 3]
     assert part.queries.tolist() == [0, 2]
@@ -106,13 +107,13 @@ def test_what_was_broken_is_neither_in_the_gallery_nor_asked_for(tmp_path: Path)
 
 
 def test_units_keep_dtypes_and_notes_and_come_back_in_order(tmp_path: Path) -> None:
-    store = WorkStore(tmp_path)
-    assert store.units("videos") == []
+    store = BatchStore(tmp_path)
+    assert store.outputs("videos") == []
     tokens = torch.randn(2, 4, 5).to(torch.bfloat16)
     store.put("videos", 12, {"tokens": tokens}, {"broken": [[3, "why"]]})
     store.put("videos", 4, {}, {})
     store.put("videos", 4, {"tokens": tokens[:1]}, {"again": True})  # takes the first one's place
-    first, second = store.units("videos")
+    first, second = store.outputs("videos")
     assert (first.number, second.number) == (4, 12)
     assert first.notes == {"again": True}
     assert second.notes == {"broken": [[3, "why"]]}

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from datamodules.loading.batches import ClipBatch
 from tests.helpers.tiny_run import IMAGE_SIZE, NUM_FRAMES, SIZE, write_vocabulary
 from vidtldr.errors import UserError
 from vidtldr.models.umt import UMTTokenizer
@@ -94,7 +95,9 @@ def test_training_with_wrong_captions_or_without_any_in_the_batch(captions: list
     )
     task.log_dict = lambda *args, **options: None
     clips = torch.randint(0, 256, (2, NUM_FRAMES, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
-    loss = task.training_step({"index": torch.arange(2), "texts": captions, "clips": clips}, 0)
+    loss = task.training_step(
+        ClipBatch(clips=clips, index=torch.arange(2), broken=[], first=0, items=2, texts=captions), 0
+    )
     loss.backward()
     assert loss.isfinite()
     assert task.vision_encoder.patch_embed.proj.weight.grad.isfinite().all()

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vidtldr.merging.attention.backends import choose_backend, needs_plain_pytorch
 from vidtldr.merging.attention.cpu import attend_in_cache
-from vidtldr.merging.matching import at_least_float32
 from vidtldr.merging.saliency import attentiveness, sharpness
+from vidtldr.merging.tokens import at_least_float32
 
 # Scores of one block of queries, all heads and clips together: 2^24 float32 values are 64 MiB.
 _MAX_BLOCK_SCORES = 2**24

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vidtldr.merging.matching import at_least_float32
+from vidtldr.merging.tokens import at_least_float32
 
 # What the scores of a thread's queries with all tokens take. Their sum over the heads, as large, lies beside them: so
 # both fill 2 MiB of L2 cache.

@@ -44,7 +44,8 @@ class UMTTokenizer:
         if missing:
             raise UserError(f"{path} is no vocabulary of BERT: it lacks {', '.join(missing)}")
         self.vocab_size = max(token_ids.values()) + 1
-        self.pad_id, self._unk_id, self.cls_id, self.sep_id, self.mask_id = map(token_ids.__getitem__, _SPECIAL_TOKENS)
+        self.pad_id, self._unk_id, self.cls_id = (token_ids[token] for token in ("[PAD]", "[UNK]", "[CLS]"))
+        self.mask_id = token_ids["[MASK]"]
         self._tokenizer = _word_piece(token_ids)
 
     def number_of(self, word: str) -> int | None:

@@ -6,30 +6,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidtldr.storage.batch_store import Unit, joined
+from vidtldr.storage.batch_store import BatchOutput, joined
 
 
 class EncodedSide:
-    """Features in memory, token states in the files of their units.
+    """Features in memory, token states in the files of their batches.
 
     Token states are several GB for a thousand clips of UMT-B; they are mapped, so that only those in use take memory,
     once for all processes of a machine.
 
     Args:
-        units: Batches with ``index`` ``[b]``, ``features`` ``[b, e]`` and ``tokens`` ``[b, n, d]``; of a batch in which
-            everything was broken, ``index`` alone.
-        rows: Items in total; those of no unit are absent.
+        outputs: Batches with ``index`` ``[b]``, ``features`` ``[b, e]`` and ``tokens`` ``[b, n, d]``; of a batch in
+            which everything was broken, ``index`` alone.
+        rows: Items in total; those of no batch are absent.
     """
 
-    def __init__(self, units: Sequence[Unit], rows: int) -> None:
-        filled = [unit for unit in units if "tokens" in unit]
+    def __init__(self, outputs: Sequence[BatchOutput], rows: int) -> None:
+        filled = [output for output in outputs if "tokens" in output]
         self._index = joined(filled, "index")
         self._features = joined(filled, "features")
-        self._tokens = [unit["tokens"] for unit in filled]
+        self._tokens = [output["tokens"] for output in filled]
         self._place = {
             row: (number, position)
-            for number, unit in enumerate(filled)
-            for position, row in enumerate(unit["index"].tolist())
+            for number, output in enumerate(filled)
+            for position, row in enumerate(output["index"].tolist())
         }
         self.present = torch.zeros(rows, dtype=torch.bool)
         if self._index is not None:
@@ -74,22 +74,22 @@ class EncodedSet:
     """Both sides of a retrieval evaluation.
 
     Args:
-        video_units: As :class:`EncodedSide` takes them.
-        text_units: Likewise, with padding masks ``mask`` ``[b, l]`` and a note ``videos``: for each text the gallery
+        videos: As :class:`EncodedSide` takes them.
+        texts: Likewise, with padding masks ``mask`` ``[b, l]`` and a note ``videos``: for each text the gallery
             positions of its videos.
         num_videos: Videos of the gallery, broken ones included.
         num_texts: Text queries.
     """
 
     def __init__(
-        self, video_units: Sequence[Unit], text_units: Sequence[Unit], num_videos: int, num_texts: int
+        self, videos: Sequence[BatchOutput], texts: Sequence[BatchOutput], num_videos: int, num_texts: int
     ) -> None:
-        self.videos, self.texts = EncodedSide(video_units, num_videos), EncodedSide(text_units, num_texts)
-        self._masks = joined(list(text_units), "mask")
+        self.videos, self.texts = EncodedSide(videos, num_videos), EncodedSide(texts, num_texts)
+        self._masks = joined(texts, "mask")
         self._correct = torch.zeros(num_texts, num_videos, dtype=torch.bool)
-        for unit in text_units:
-            for row, videos in zip(unit["index"].tolist(), unit.notes["videos"], strict=True):
-                self._correct[row, videos] = True
+        for output in texts:
+            for row, of_text in zip(output["index"].tolist(), output.notes["videos"], strict=True):
+                self._correct[row, of_text] = True
 
     def text_mask(self, rows: Tensor) -> Tensor:
         """Padding masks ``[b, l]`` of some texts."""
@@ -101,3 +101,7 @@ class EncodedSet:
         correct = self._correct[:, videos] & self.texts.present.unsqueeze(1)
         queries = correct.any(dim=1).nonzero().squeeze(1)
         return Answerable(videos, queries, correct[queries])
+
+    def similarity(self, part: Answerable) -> Tensor:
+        """Contrastive similarity of what can be scored, ``[q, g]`` float32."""
+        return (self.texts.features(part.queries) @ self.videos.features(part.videos).t()).float()

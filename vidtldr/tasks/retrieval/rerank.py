@@ -1,7 +1,6 @@
 """Re-ranking: the fusion encoder scores the best candidates of each query, in both directions."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -40,9 +39,9 @@ class Reranking:
 
     Args:
         model: Gives the scores: the second logit of its matching head.
-        similarity: Contrastive similarity, ``[q, g]``, float32, that candidates are chosen by.
-        encoded: Tokens of the videos, hidden states and padding masks of the texts.
-        part: Which of them the columns and rows of ``similarity`` are.
+        encoded: Tokens of the videos, hidden states and padding masks of the texts; candidates are chosen by their
+            similarity.
+        part: Which of them are scored.
         k: Candidates of a query (128 in every released setting).
         texts_per_batch: Texts fused with a video at a time.
     """
@@ -50,7 +49,6 @@ class Reranking:
     def __init__(
         self,
         model: UMT,
-        similarity: Tensor,
         encoded: EncodedSet,
         part: Answerable,
         *,
@@ -62,19 +60,15 @@ class Reranking:
         self._mask = encoded.text_mask(part.queries)
         self._lengths = self._mask.sum(dim=1)
         self._texts_per_batch = texts_per_batch
-        self._by_text = candidates(similarity, k)
-        self._by_video = candidates(similarity.t(), k).t()
-
-    @cached_property
-    def _wanted(self) -> Tensor:
-        return self._by_text | self._by_video
+        similarity = encoded.similarity(part)
+        self._wanted = candidates(similarity, k) | candidates(similarity.t(), k).t()
 
     @torch.inference_mode()
     def scores(self, column: int) -> Tensor:
         """Score a video against the texts that are its candidates, or that it is a candidate of.
 
         Args:
-            column: Which column of ``similarity`` the video is.
+            column: Which of the videos.
 
         Returns:
             ``[q]`` float32 on the CPU, :data:`UNSCORED` for all other texts.
@@ -95,9 +89,16 @@ class Reranking:
             scores[part] = logits[:, 1].float().cpu()
         return scores
 
-    def reranked(self, scores: Tensor) -> Reranked:
-        """What each direction sees of the scores of all videos, ``[q, g]``."""
-        return Reranked(
-            text_to_video=scores.masked_fill(~self._by_text, UNSCORED),
-            video_to_text=scores.masked_fill(~self._by_video, UNSCORED).t(),
-        )
+
+def reranked_scores(pairs: Tensor, similarity: Tensor, k: int) -> Reranked:
+    """What each direction sees of the pairs that were scored.
+
+    Args:
+        pairs: Matching scores ``[q, g]`` of all candidates of either direction.
+        similarity: Contrastive similarity ``[q, g]`` that they were chosen by.
+        k: Candidates of a query.
+    """
+    return Reranked(
+        text_to_video=pairs.masked_fill(~candidates(similarity, k), UNSCORED),
+        video_to_text=pairs.t().masked_fill(~candidates(similarity.t(), k), UNSCORED),
+    )

@@ -35,8 +35,8 @@ def test_a_test_makes_both_halves_and_reads_them_with_labels_of_their_own(root):
     assert data.class_names == {half: [class_name(label) for label in labels] for half, labels in halves.items()}
     base, novel = data.test_dataloader()
     assert data.records["base"].labels == data.records["novel"].labels == [0, 1, 2]
-    assert [len(batch["clips"]) for batch in base] == [2, 1]
-    assert next(iter(novel))["clips"].shape == (2, 8, 3, 96, 96)
+    assert [len(batch.clips) for batch in base] == [2, 1]
+    assert next(iter(novel)).clips.shape == (2, 8, 3, 96, 96)
 
 
 def test_a_list_for_validation_is_made_when_it_is_named(root):
@@ -53,8 +53,8 @@ def test_the_training_split_is_made_when_it_is_needed(root):
     assert "fs_base_s1_train.txt" not in lists(root)
     data.setup("fit")
     batch = next(iter(data.train_dataloader()))
-    assert batch["clips"].shape == (2, 8, 3, 96, 96)
-    assert set(batch["label"].tolist()) <= {0, 1, 2}
+    assert batch.clips.shape == (2, 8, 3, 96, 96)
+    assert set(batch.label.tolist()) <= {0, 1, 2}
 
 
 def test_the_numbers_of_test_videos_that_are_warned_about_are_the_generator_s():

@@ -121,5 +121,5 @@ def test_the_datamodule_reads_them(demo, monkeypatch):
     datamodule.prepare_data()
     datamodule.setup("test")
     (batch,) = datamodule.test_dataloader()
-    assert batch["questions"][1][0] == pre_text(make_questions(QUESTIONS.scene("test", 1))[0][0])
+    assert batch.questions[1][0] == pre_text(make_questions(QUESTIONS.scene("test", 1))[0][0])
     assert datamodule.answers == answer_list()

@@ -37,8 +37,8 @@ def test_a_test_makes_the_test_split_alone_and_reads_it_as_ucf101(root):
     assert data.class_names == [label.name for label in CLASSES]
     assert data.records.labels == [0, 1, 2, 3]
     batches = list(data.test_dataloader())
-    assert sum(len(batch["clips"]) for batch in batches) == 4 * data.num_views == 4 * 2 * 3
-    assert batches[0]["clips"].shape[1:] == (8, 3, 96, 96)
+    assert sum(len(batch.clips) for batch in batches) == 4 * data.num_views == 4 * 2 * 3
+    assert batches[0].clips.shape[1:] == (8, 3, 96, 96)
     assert data.coverage.evaluated == 4
 
 
@@ -73,8 +73,8 @@ def test_the_training_split_is_made_when_it_is_needed(way, root):
         assert ("trainlist01.txt" in lists(root)) == (way == "train_annotation")
         data.setup("fit")
     batch = next(iter(data.train_dataloader()))
-    assert batch["clips"].shape == (2, 8, 3, 96, 96)
-    assert set(batch["label"].tolist()) <= {0, 1, 2}
+    assert batch.clips.shape == (2, 8, 3, 96, 96)
+    assert set(batch.label.tolist()) <= {0, 1, 2}
 
 
 def test_the_number_of_test_videos_that_is_warned_about_is_the_generator_s():

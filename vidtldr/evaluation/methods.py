@@ -1,0 +1,59 @@
+"""The methods of a config, checked before time is spent on the first."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from vidtldr.errors import UserError
+from vidtldr.merging import Method, apply, build_method, remove
+from vidtldr.tasks.base import Task
+
+_RUN_NAME = re.compile(r"[\w+-][\w.+-]*")
+
+
+def build_methods(
+    spec: Mapping[str, Mapping[str, object] | None], chosen: Sequence[str] | None = None
+) -> dict[str, Method]:
+    """Make the methods of a config.
+
+    Args:
+        spec: Options of each method by its name; ``method`` names the rule where the name is not the rule's, or
+            ``class_path`` a class of the user's own, such as ``my_module.MyMethod``.
+        chosen: Names to take, in this order; None takes all.
+
+    Raises:
+        UserError: A name, rule or option is unknown, or none is left; the message lists the legal ones.
+    """
+    if not spec:
+        raise UserError("the config lists no methods: add for instance `methods: {base: {}, vidtldr: {r: [500, 200]}}`")
+    names = list(spec) if chosen is None else list(dict.fromkeys(chosen))
+    unknown = [name for name in names if name not in spec]
+    if unknown or not names:
+        raise UserError(f"unknown method '{unknown[0] if unknown else ''}': the config has {', '.join(spec)}")
+    if bad := [name for name in names if not _RUN_NAME.fullmatch(name)]:
+        raise UserError(f"method name '{bad[0]}' cannot name a TensorBoard run: use letters, digits and . _ + -")
+    return {name: _build(name, dict(spec[name] or {})) for name in names}
+
+
+def check_methods_fit(task: Task, methods: Mapping[str, Method]) -> None:
+    """Put every method on once, before time is spent on the first.
+
+    Raises:
+        UserError: A schedule is longer than the encoder is deep, or the model is no task.
+    """
+    if not isinstance(task, Task):
+        raise UserError(f"{type(task).__name__} is no vidtldr.tasks.base.Task, so nothing says what to evaluate")
+    for name, method in methods.items():
+        try:
+            apply(task.vision_encoder, method)
+        except ValueError as error:
+            raise UserError(f"methods.{name} does not fit: {error}") from error
+        finally:
+            remove(task.vision_encoder)
+
+
+def _build(name: str, options: dict[str, object]) -> Method:
+    rule = str(options.pop("class_path", None) or options.pop("method", name))
+    try:
+        return build_method(rule, **options)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"methods.{name}: {error}") from error
