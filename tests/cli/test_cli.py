@@ -72,8 +72,8 @@ def test_a_config_option_without_value_survives_for_the_parser_to_refuse():
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["--methods", "base,tome"], ["--chosen_methods", "base,tome"]),
-        (["--methods=base"], ["--chosen_methods=base"]),
+        (["--methods", "base,tome"], ["--only", "base,tome"]),
+        (["--methods=base"], ["--only=base"]),
         (["--methods={base: {}}"], ["--methods={base: {}}"]),
         (["--methods", "{base: {}}"], ["--methods", "{base: {}}"]),
         (["--methods.tome.r", "5"], ["--methods.tome.r", "5"]),
@@ -99,9 +99,15 @@ def test_configs_overlay_each_other(tmp_path):
     assert config.methods == {"tome": {"r": 5}}
 
 
+@pytest.mark.parametrize("option", ["--only", "--methods"])
+def test_methods_are_evaluated_in_the_order_of_the_command_line(option):
+    config = parse(f"{option}=vidtldr,base").config
+    assert list(build_methods(config.methods, config.only)) == ["vidtldr", "base"]
+
+
 def test_chosen_methods_come_in_the_order_of_the_command_line():
     config = parse("--methods", "vidtldr,base").config
-    assert list(build_methods(config.methods, config.chosen_methods)) == ["vidtldr", "base"]
+    assert list(build_methods(config.methods, config.only)) == ["vidtldr", "base"]
 
 
 def test_an_option_of_a_method_can_be_changed_alone():
@@ -322,7 +328,7 @@ def test_every_option_has_help(capsys):
     with pytest.raises(SystemExit):
         parse("--help")
     own = capsys.readouterr().out.split("Customize every aspect")[0]
-    for option in ("--config", "--methods", "--chosen_methods", "--limit", "--strict", "--output", "--seed_everything"):
+    for option in ("--config", "--methods", "--only", "--limit", "--strict", "--output", "--seed_everything"):
         assert option in own
     parser = parse().parser
     undocumented = [

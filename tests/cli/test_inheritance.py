@@ -1,4 +1,5 @@
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,21 @@ def test_a_mistake_is_told_with_the_file_that_was_named(tmp_path):
     folder = write(tmp_path, child={"inherit": "umt_b_msvd.yaml", "methds": {"base": {}}})
     with pytest.raises(UserError, match=r"child\.yaml: .*methds"):
         EvalCLI(["--config", str(folder / "child.yaml")])
+
+
+def test_configs_are_merged_without_writing_a_file(tmp_path, monkeypatch):
+    def refuse(*arguments: object, **options: object) -> None:
+        raise AssertionError("a temporary file was asked for")
+
+    for name in ("TemporaryDirectory", "NamedTemporaryFile", "TemporaryFile", "mkdtemp", "mkstemp"):
+        monkeypatch.setattr(tempfile, name, refuse)
+    folder = write(tmp_path, mine={"inherit": "umt_b_msvd.yaml", "model": {"init_args": {"k_test": 3}}})
+    monkeypatch.setattr(Path, "write_text", refuse)
+    config = EvalCLI(["--config", str(folder / "mine.yaml")]).config
+    assert (config.model.init_args.k_test, config.data.class_path) == (3, "datamodules.MSVD")
+    assert list(tmp_path.iterdir()) == [folder / "mine.yaml"]
+
+
+def test_a_config_saved_by_an_earlier_version_is_read(tmp_path):
+    folder = write(tmp_path, saved={"inherit": "umt_b_msvd.yaml", "chosen_methods": ["tome"]})
+    assert EvalCLI(["--config", str(folder / "saved.yaml")]).config.only == ["tome"]

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 CONFIG_OPTIONS = ("-c", "--config")
 METHODS_OPTION = "--methods"
-CHOSEN_OPTION = "--chosen_methods"
+ONLY_OPTION = "--only"
+HELP_OPTIONS = ("-h", "--help")
+WHOLE_HELP_OPTION = "--trainer.help"
 
 
 def configs_first(argv: Sequence[str]) -> list[str]:
@@ -41,10 +43,10 @@ def configs_named(argv: Sequence[str]) -> list[str]:
 
 
 def choose_methods(argv: Sequence[str]) -> list[str]:
-    """Let ``--methods base,tome`` choose among the config's methods instead of replacing them.
+    """Read ``--methods base,tome``, the older spelling, as ``--only base,tome``: names choose, a mapping replaces.
 
     >>> choose_methods(["--methods", "base,tome", "--methods.tome.r", "50"])
-    ['--chosen_methods', 'base,tome', '--methods.tome.r', '50']
+    ['--only', 'base,tome', '--methods.tome.r', '50']
     """
     words = list(argv)
     for index, word in enumerate(words):
@@ -52,7 +54,7 @@ def choose_methods(argv: Sequence[str]) -> list[str]:
         if option == METHODS_OPTION:
             given = value if equals else "".join(words[index + 1 : index + 2])
             if not given.lstrip().startswith("{"):
-                words[index] = CHOSEN_OPTION + equals + value
+                words[index] = ONLY_OPTION + equals + value
     return words
 
 
@@ -75,6 +77,20 @@ def split_method_options(argv: Sequence[str]) -> tuple[list[str], list[tuple[str
                 continue
         rest.append(word)
     return rest, changes
+
+
+def asks_for_help(argv: Sequence[str]) -> bool:
+    """Whether ``--help`` is among the arguments; help about one class or the Trainer has options of its own."""
+    return any(word in HELP_OPTIONS for word in argv)
+
+
+def whole_help(argv: Sequence[str]) -> list[str]:
+    """Let ``--trainer.help`` show what the full parser's ``--help`` shows.
+
+    >>> whole_help(["--config", "demo", "--trainer.help"])
+    ['--config', 'demo', '--help']
+    """
+    return [HELP_OPTIONS[1] if word == WHOLE_HELP_OPTION else word for word in argv]
 
 
 def is_config_option(word: str) -> bool:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from vidtldr.cli.argv import configs_named
+from vidtldr.cli.argv import asks_for_help, configs_named
 from vidtldr.cli.messages import process_rank, set_up_messages
 from vidtldr.cli.paths import find_config
-from vidtldr.errors import UserError
+from vidtldr.errors import UserError, on_one_line
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -31,10 +31,11 @@ def run(command: str, argv: Sequence[str] | None = None) -> int:
         _refuse_windows()
         for name in configs_named(argv):
             find_config(name)  # a typo is answered before the slow import
-        importlib.import_module(command).main(argv)
+        if not _answer_early(command, argv):
+            importlib.import_module(command).main(argv)
     except UserError as error:
         whose = f"process {rank}: " if (rank := process_rank()) else ""
-        print(f"{whose}error: {_one_line(error)}", file=sys.stderr)
+        print(f"{whose}error: {on_one_line(error)}", file=sys.stderr)
         return EXIT_USER_ERROR
     except (KeyboardInterrupt, SystemExit) as error:
         # Lightning answers Ctrl-C in a run with `sys.exit(1)`.
@@ -59,14 +60,26 @@ def user_errors(*types: type[Exception]) -> Iterator[None]:
     except UserError:
         raise
     except types as error:
-        raise UserError(_one_line(error)) from error
+        raise UserError(on_one_line(error) or type(error).__name__) from error
+
+
+def _answer_early(command: str, argv: Sequence[str]) -> bool:
+    """Whether a script's question is answered without the imports that take seconds."""
+    # Late as well: the scripts of costs and benchmarks have options of another kind.
+    from vidtldr.cli.early import refuse_missing_files
+    from vidtldr.cli.options import PROGRAMS
+    from vidtldr.cli.quick_help import print_help
+
+    if command not in PROGRAMS:
+        return False
+    if asks_for_help(argv):
+        print_help(PROGRAMS[command])
+        return True
+    refuse_missing_files(argv)
+    return False
 
 
 def _refuse_windows() -> None:
     # Locks on files, limits of memory and the alarm that ends a hung decoder are POSIX: their imports would fail.
     if sys.platform == "win32":
         raise UserError("Windows is not supported yet: run this on Linux or macOS, or in WSL on Windows")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

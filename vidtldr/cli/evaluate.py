@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 import yaml
-from jsonargparse import ActionYesNo
 from lightning import Callback, Trainer
-from lightning.pytorch.cli import LightningArgumentParser
 from rich.console import Console
 
 from datamodules.clips.decoder import BrokenVideoError
 from vidtldr.cli.argv import choose_methods, split_method_options
+from vidtldr.cli.options import EVALUATION
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
@@ -28,10 +27,6 @@ from vidtldr.results.report import print_report
 from vidtldr.results.tensorboard import MethodLogger
 
 _log = logging.getLogger(__name__)
-_DESCRIPTION = (
-    "Evaluate a video model under token merging: every method of a config on the same clips, then a table of cost, "
-    "accuracy and speed, results.json and TensorBoard runs."
-)
 _WHOLE_RUN = {"limit_test_batches": None, "fast_dev_run": False, "overfit_batches": 0.0, "barebones": False}
 """Trainer options that would score a part as if it were the whole, with the values that do not."""
 
@@ -43,13 +38,13 @@ def main(argv: Sequence[str]) -> None:
         UserError: Something that the user can mend.
     """
     cli = EvalCLI(argv)
-    methods = build_methods(cli.config.methods, cli.config.chosen_methods)
+    methods = build_methods(cli.config.methods, cli.config.only)
     cli.check_trainer()
     datamodule: Any = cli.build_data("test")
     module: Any = cli.build_model()
     check_methods_fit(module, methods)
     if cli.init_args("model").get("checkpoint") is None:
-        _log.warning("no checkpoint given (--model.checkpoint FILE): the weights are random")
+        _log.warning("the model's weights are random: --model.checkpoint FILE loads trained ones")
     with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
         comparison = Comparison(run, cli.new_record(module, datamodule, run), processes, methods)
@@ -64,45 +59,11 @@ class EvalCLI(ProjectCLI):
 
     def __init__(self, argv: Sequence[str]) -> None:
         argv, changes = split_method_options(argv)
-        super().__init__(choose_methods(argv), description=_DESCRIPTION, prog="eval.py")
+        super().__init__(EVALUATION, choose_methods(argv))
+        if isinstance(self.config.only, str):
+            self.config.only = [name.strip() for name in self.config.only.split(",")]
         self._change_methods(changes)
         self._apply_data_shortcuts()
-
-    def add_own_arguments(self, parser: LightningArgumentParser) -> None:
-        """Add what an evaluation has beside model, data and trainer."""
-        parser.add_argument(
-            "--methods",
-            type=dict[str, dict[str, Any]],
-            default={},
-            help="What to compare, in a config: {base: {}, tome: {r: 92}}, with `method: tome` beside the options "
-            "where an entry is not called like its rule. On the command line, --methods base,tome chooses among the "
-            "config's methods, --methods.tome.r 50 changes an option.",
-        )
-        parser.add_argument(
-            "--chosen_methods",
-            type=_names,
-            default=None,
-            help="What --methods base,tome stands for, to be set in a config; all by default.",
-        )
-        parser.add_argument("--limit", type=int | None, default=None, help="Evaluate only the first LIMIT videos.")
-        parser.add_argument(
-            "--strict",
-            action=ActionYesNo,
-            default=False,
-            help="Stop at the first missing or broken video instead of leaving it out.",
-        )
-        parser.add_argument(
-            "--output",
-            type=str | None,
-            default=None,
-            help="Folder for results; each run makes a sub-folder named by date and time. Default: outputs/CONFIG.",
-        )
-        parser.add_argument(
-            "--fresh",
-            action=ActionYesNo,
-            default=False,
-            help="Begin anew where the same command was interrupted, instead of going on with what it has done.",
-        )
 
     def check_trainer(self) -> None:
         """Refuse trainer options that cannot be met, or that would make the numbers mean something else.
@@ -113,9 +74,9 @@ class EvalCLI(ProjectCLI):
         options = self.config.trainer
         for key, harmless in _WHOLE_RUN.items():
             if options[key] != harmless:
-                raise UserError(f"trainer.{key} would leave videos out unnoticed: use --limit N")
+                raise UserError(f"trainer.{key} would skip videos without saying so: use --limit N")
         if options.logger not in (None, True):
-            raise UserError("trainer.logger is not an option here: TensorBoard runs go to --output")
+            raise UserError("trainer.logger cannot be set: TensorBoard runs are written to --output")
         self.make_trainer(False, [])
 
     def make_trainer(self, logger: MethodLogger | bool, callbacks: list[Callback]) -> Trainer:
@@ -182,7 +143,7 @@ class EvalCLI(ProjectCLI):
             try:
                 methods.setdefault(name, {})[option] = yaml.safe_load(value)
             except yaml.YAMLError as error:
-                raise UserError(f"--methods.{name}.{option}: {value!r} is no value") from error
+                raise UserError(f"--methods.{name}.{option}: {value!r} cannot be read as YAML") from error
         self.config.methods = methods
 
     def _apply_data_shortcuts(self) -> None:
@@ -203,8 +164,4 @@ def _sentences(cli: EvalCLI) -> Iterator[None]:
         raise UserError(str(error)) from error
     except torch.OutOfMemoryError as error:
         batch_size = cli.init_args("data").get("batch_size")
-        raise UserError(f"the device ran out of memory at data.batch_size={batch_size}: try a smaller one") from error
-
-
-def _names(value: str | list[str] | None) -> list[str] | None:
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+        raise UserError(f"the device ran out of memory with data.batch_size={batch_size}: use a smaller one") from error

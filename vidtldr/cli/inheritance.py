@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from vidtldr.cli.paths import find_config
-from vidtldr.errors import UserError
+from vidtldr.errors import UserError, on_one_line
 
 INHERIT = "inherit"
 
@@ -49,7 +49,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: this is no YAML ({' '.join(str(error).split())})") from error
+        raise UserError(f"{path}: this is no YAML ({on_one_line(error)})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds a {type(content).__name__} instead of options")
     return content

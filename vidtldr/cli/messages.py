@@ -5,6 +5,8 @@ import os
 import sys
 import warnings
 
+from vidtldr.errors import on_one_line
+
 _LIGHTNING = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
 _HARMLESS = (
     ".*does not have many workers.*",  # some evaluations need few
@@ -23,7 +25,7 @@ def set_up_messages() -> None:
     """Give warnings and log messages a common form, and leave out warnings that cannot matter here."""
     for message in _HARMLESS:
         warnings.filterwarnings("ignore", message=message)
-    warnings.formatwarning = _one_line
+    warnings.formatwarning = _warning
     level = logging.WARNING
     if process_rank():  # the first process says it all
         warnings.simplefilter("ignore")
@@ -41,11 +43,11 @@ def quiet_lightning() -> None:
     """Silence Lightning's chatter about devices and loggers; importing it sets levels, so call this afterwards."""
     for name in _LIGHTNING:
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.formatwarning = _one_line
+    warnings.formatwarning = _warning
 
 
-def _one_line(message: Warning | str, *_args: object, **_kwargs: object) -> str:
-    return f"warning: {' '.join(str(message).split())}\n"
+def _warning(message: Warning | str, *_args: object, **_kwargs: object) -> str:
+    return f"warning: {on_one_line(message)}\n"
 
 
 class _OnceToStderr(logging.Handler):

@@ -1,23 +1,21 @@
-"""What ``eval.py`` and ``train.py`` share: finding configs, the order of arguments, errors in one sentence."""
+"""What ``eval.py`` and ``train.py`` share: from arguments to options, from options to model, data and trainer."""
 
 import argparse
-import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from vidtldr.cli.argv import CONFIG_OPTIONS, configs_first, configs_named, is_config_option
+from vidtldr.cli.argv import configs_first, configs_named, is_config_option, whole_help
 from vidtldr.cli.entry import user_errors
-from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.messages import quiet_lightning
-from vidtldr.cli.paths import config_names, find_config, resolve_path
+from vidtldr.cli.options import Program, option_strings
+from vidtldr.cli.paths import config_names, resolve_path
 from vidtldr.cli.sentences import import_class, one_sentence
 from vidtldr.errors import UserError
 from vidtldr.storage.atomic_files import write_atomically
@@ -26,96 +24,37 @@ _PATHS = {"model": ("checkpoint", "tokenizer", "token_embedding"), "data": ("roo
 _CLIP_SHAPE = ("num_frames", "image_size")
 
 
-class ConfigByName(ActionConfigFile):
-    """``--config``, which also finds shipped configs by their bare name and reads what they inherit."""
+class ProjectCLI:
+    """The parsed options of a script; what is built of them, and in which order, is up to the script.
 
-    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
-        """Look the config up, then let jsonargparse read it; what it finds wrong is said with the file's name."""
-        path = find_config(values)
-        content = read_config(path)
-        legal = list(dict.fromkeys(action.dest.split(".")[0] for action in parser._actions))
-        if unknown := [key for key in content if key not in legal]:  # jsonargparse would leave it out without a word
-            raise UserError(f"{path}: unknown key '{unknown[0]}'; there are {', '.join(sorted(legal))}")
-        with tempfile.TemporaryDirectory(prefix="vidtldr-") as folder:
-            whole = Path(folder) / path.name
-            whole.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-            try:
-                super().__call__(parser, cfg, str(whole), option_string)
-            except argparse.ArgumentError as error:
-                sentence = one_sentence(str(error), _options(parser)).replace(str(whole), str(path))
-                raise UserError(f"{path}: {sentence}") from error
-
-
-class ProjectCLI(LightningCLI):
-    """LightningCLI that only parses: what is built, and in which order, is up to the command.
+    LightningCLI is not used: it builds everything at once, right after parsing.
 
     Args:
-        argv: Arguments without the program's name.
-        description: Shown by ``--help``.
-        prog: Name of the script.
+        program: The script.
+        argv: Arguments without the script's name.
         trainer_defaults: Trainer options whose default differs from Lightning's.
+
+    Attributes:
+        parser: The parser.
+        config: The options, those of model and data as ``class_path`` and ``init_args``.
+        config_name: Name of the last config that was given.
     """
 
     def __init__(
-        self,
-        argv: Sequence[str],
-        *,
-        description: str,
-        prog: str,
-        trainer_defaults: dict[str, Any] | None = None,
+        self, program: Program, argv: Sequence[str], *, trainer_defaults: Mapping[str, Any] | None = None
     ) -> None:
         quiet_lightning()
         configs = configs_named(argv)
         self.config_name = Path(configs[-1]).stem if configs else "run"
+        self.parser = _new_parser(program, trainer_defaults or {})
         try:
-            super().__init__(
-                LightningModule,
-                LightningDataModule,
-                subclass_mode_model=True,
-                subclass_mode_data=True,
-                save_config_callback=None,
-                seed_everything_default=0,
-                parser_kwargs={
-                    "description": description,
-                    "usage": f"{prog} --config NAME [--OPTION VALUE ...]",
-                    "exit_on_error": False,
-                },
-                trainer_defaults=trainer_defaults,
-                auto_configure_optimizers=False,
-                args=configs_first(argv),
-                run=False,
-            )
+            self.config = self.parser.parse_args(whole_help(configs_first(argv)))
         except argparse.ArgumentError as error:
             raise UserError(self._sentence(str(error), argv)) from error
+        self._seed()
         for part, keys in _PATHS.items():
             _resolve_paths(self.init_args(part), keys)
         self._share_clip_shape()
-
-    def add_own_arguments(self, parser: LightningArgumentParser) -> None:
-        """Add the command's own options; they come first in ``--help``."""
-
-    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Put the command's own options before those of Lightning."""
-        self.add_own_arguments(parser)
-        super().add_default_arguments_to_parser(parser)
-
-    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """A parser whose ``--config`` finds shipped configs."""
-        parser = self.parser_class(dump_header=[], **kwargs)
-        parser.add_argument(
-            *CONFIG_OPTIONS,
-            action=ConfigByName,
-            help="A config file, or the name of a shipped one: "
-            f"{', '.join(config_names())}. Several overlay each other; options given beside them win over all.",
-        )
-        return parser
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse (LightningCLI's own version warns about arguments that do not come from ``sys.argv``)."""
-        self.config = parser.parse_args(args)
-
-    def instantiate_classes(self) -> None:
-        """Build nothing yet."""
 
     def init_args(self, part: str) -> Namespace:
         """Arguments of ``model`` or ``data``, empty where the class has none; changes to them count."""
@@ -192,7 +131,12 @@ class ProjectCLI(LightningCLI):
     def _sentence(self, message: str, argv: Sequence[str]) -> str:
         if "are required" in message and not any(is_config_option(word) for word in argv):
             return f"no config given: add --config NAME, where NAME is a file or one of {', '.join(config_names())}"
-        return one_sentence(message, _options(self.parser))
+        return one_sentence(message, option_strings(self.parser))
+
+    def _seed(self) -> None:
+        seed = self.config.seed_everything
+        if seed is not False:
+            self.config.seed_everything = seed_everything(None if seed is True else seed, workers=True)
 
     def _share_clip_shape(self) -> None:
         """Give the data the model's frame count and size where the config does not set them there.
@@ -206,7 +150,7 @@ class ProjectCLI(LightningCLI):
                 continue
             if data[key] != self._default_of_data(key):
                 raise UserError(
-                    f"model.{key} is {model[key]} but data.{key} is {data[key]}: set the model's, the data follow"
+                    f"model.{key} is {model[key]} but data.{key} is {data[key]}: set the model's alone, the data follow"
                 )
             data[key] = model[key]
 
@@ -214,6 +158,19 @@ class ProjectCLI(LightningCLI):
         parser = ArgumentParser()
         parser.add_class_arguments(import_class(self.config.data.class_path), "data", fail_untyped=False)
         return parser.get_defaults().data.get(key)
+
+
+def _new_parser(program: Program, trainer_defaults: Mapping[str, Any]) -> ArgumentParser:
+    parser = ArgumentParser(
+        prog=program.script, usage=program.usage, description=program.description, exit_on_error=False
+    )
+    program.add_options_to(parser)
+    # As LightningCLI adds them, so that its configs can be used. A Trainer is made by `new_trainer` instead.
+    parser.add_class_arguments(Trainer, "trainer", fail_untyped=False, instantiate=False, sub_configs=True)
+    parser.set_defaults({f"trainer.{key}": value for key, value in trainer_defaults.items()})
+    parser.add_subclass_arguments(LightningModule, "model", fail_untyped=False, required=True)
+    parser.add_subclass_arguments(LightningDataModule, "data", fail_untyped=False, required=True)
+    return parser
 
 
 def _behind_jsonargparse(error: BaseException) -> BaseException:
@@ -233,7 +190,3 @@ def _resolve_paths(init_args: Namespace, keys: Sequence[str]) -> None:
             init_args[key] = resolve_path(value)
         elif isinstance(value, list):
             init_args[key] = [resolve_path(item) for item in value]
-
-
-def _options(parser: Any) -> list[str]:
-    return [option for action in parser._actions for option in action.option_strings]

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from jsonargparse import ArgumentParser
 
+from vidtldr.errors import on_one_line
+
 _CLASS = re.compile(r"Problem with given class_path '([^']+)':\s*(.*)")
 _KEY = re.compile(r'^(\s*)(?:- )?Parser key "([^"]+)":', re.MULTILINE)
 _NOT_ACCEPTED = re.compile(r"Option '([^']+)' is not accepted")
@@ -25,7 +27,7 @@ def one_sentence(message: str, options: Iterable[str] = ()) -> str:
     for rule in (_unrecognized, _unknown_key, _bad_value, _bad_class):
         if sentence := rule(message, list(options)):
             return sentence
-    flat = " ".join(message.split())
+    flat = on_one_line(message)
     return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
 
 
@@ -63,7 +65,7 @@ def _bad_value(message: str, options: list[str]) -> str | None:
 def _bad_class(message: str, options: list[str]) -> str | None:
     problem = _CLASS.search(message)
     if problem:
-        return f"cannot use class {problem.group(1)}: {' '.join(problem.group(2).split())}"
+        return f"cannot use class {problem.group(1)}: {on_one_line(problem.group(2))}"
     key = _KEY.search(message)
     if key and "import path" in message:
         given = _GIVEN.findall(message)

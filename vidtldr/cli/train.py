@@ -7,7 +7,6 @@ from typing import Any
 
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser
 
 from callbacks import TrainingProgressCallback
 from callbacks.broken_videos import SharedBrokenVideosCallback
@@ -15,6 +14,7 @@ from callbacks.exact_resume import ExactResumeCallback
 from datamodules.clips.decoder import BrokenVideoError
 from datamodules.loading.order import TooFewVideosError
 from vidtldr.cli.entry import user_errors
+from vidtldr.cli.options import TRAINING
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 from vidtldr.results.tensorboard import RunLogger
@@ -22,9 +22,6 @@ from vidtldr.storage.atomic_files import remove_rests
 from vidtldr.storage.training_checkpoints import SafeCheckpointIO
 from vidtldr.tasks.outputs import KeptOutputs
 
-_DESCRIPTION = (
-    "Fine-tune a video model: checkpoints, the best weights, the config and a TensorBoard run go to --output."
-)
 _LAST = "last"
 
 
@@ -63,25 +60,13 @@ class TrainCLI(ProjectCLI):
 
     def __init__(self, argv: Sequence[str]) -> None:
         # Early logging: a run that goes wrong shows it in its first minute.
-        super().__init__(argv, description=_DESCRIPTION, prog="train.py", trainer_defaults={"log_every_n_steps": 5})
+        super().__init__(TRAINING, argv, trainer_defaults={"log_every_n_steps": 5})
         self.output = Path(self.config.output or Path("outputs") / self.config_name / "train")
         self.checkpoints = self.output / "checkpoints"
         self.seed = int(self.config.seed_everything or 0)  # false seeds no weights, but the processes must agree
 
-    def add_own_arguments(self, parser: LightningArgumentParser) -> None:
-        """Add what a training has beside model, data and trainer."""
-        parser.add_argument(
-            "--output", type=str | None, default=None, help="Folder for what is written. Default: outputs/CONFIG/train."
-        )
-        parser.add_argument(
-            "--ckpt_path",
-            type=str | None,
-            default=None,
-            help="Resume from this checkpoint, with optimiser and step; `last` means the last one in --output.",
-        )
-
     def resume_from(self) -> str | None:
-        """The checkpoint to go on from, or None.
+        """The checkpoint to resume from, or None.
 
         Raises:
             UserError: It does not exist, or the output folder holds another training.
@@ -91,12 +76,12 @@ class TrainCLI(ProjectCLI):
         if path is None:
             if last.exists():
                 raise UserError(
-                    f"{self.output} holds a training: add --ckpt_path last to go on, or give another --output"
+                    f"{self.output} holds a training: add --ckpt_path last to resume it, or name another --output"
                 )
             return None
         path = last if path == _LAST else Path(path)
         if not path.is_file():
-            raise UserError(f"no checkpoint to go on from: {path} does not exist; leave --ckpt_path out to begin")
+            raise UserError(f"cannot resume: checkpoint {path} does not exist; omit --ckpt_path to start anew")
         return str(path)
 
     def _kept_outputs(self) -> KeptOutputs:
