@@ -152,10 +152,10 @@ class VideoDataModule(LightningDataModule):
             BrokenVideoError: A video of the batch is broken and ``strict`` is set.
         """
         if self.trainer is None or not self.trainer.training:
-            self.record_broken(dataloader_idx, batch.broken)
-        elif batch.broken:
-            self._be_strict(batch.broken)
-            self.leave_out(dict(batch.broken))
+            self.record_broken(dataloader_idx, batch.left_out)
+        elif batch.left_out:
+            self._be_strict(batch.left_out)
+            self.leave_out(dict(batch.left_out))
         return batch
 
     def record_broken(self, loader: int, broken: Sequence[tuple[int, str]]) -> None:

@@ -20,13 +20,16 @@ class Batch:
         index: Position of each row's video or text in the data set, ``[b]``, int64.
         first: Position of the batch's first item in the data set, -1 for an empty batch.
         items: Videos or texts that the batch stands for, broken videos included.
-        broken: Position and reason of each video that could not be read.
     """
 
     index: Tensor
     first: int
     items: int
-    broken: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> list[tuple[int, str]]:
+        """Position and reason of each video that could not be read; texts are always read."""
+        return []
 
     def to(self, device: torch.device | str) -> Self:
         """The same on a device; Lightning calls it."""
@@ -50,13 +53,20 @@ class ClipBatch(Batch):
 
     Attributes:
         clips: ``[b, t, c, h, w]``, uint8.
+        broken: Position and reason of each video that could not be read.
         texts: A caption of each clip, if the videos have captions.
         label: Class of each clip, ``[b]``, int64, if the videos have classes.
     """
 
     clips: Tensor
+    broken: list[tuple[int, str]]
     texts: list[str] | None = None
     label: Tensor | None = None
+
+    @property
+    def left_out(self) -> list[tuple[int, str]]:
+        """Position and reason of each video that could not be read."""
+        return self.broken
 
 
 @dataclass(kw_only=True, eq=False)

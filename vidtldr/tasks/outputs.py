@@ -85,7 +85,7 @@ class KeptOutputs(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         """Name the broken videos of a batch at once: they are known before the epoch ends."""
-        _task(pl_module).data.record_broken(dataloader_idx, batch.broken)
+        _task(pl_module).data.record_broken(dataloader_idx, batch.left_out)
 
     def on_test_batch_end(
         self,
@@ -104,7 +104,7 @@ class KeptOutputs(Callback):
         with trainer.precision_plugin.forward_context():
             assert not isinstance(outputs, Tensor)  # a task's step gives an Outcome
             tensors, notes = task.output(batch, outputs, dataloader_idx)
-        notes = {**notes, "broken": [list(video) for video in batch.broken]}
+        notes = {**notes, "broken": [list(video) for video in batch.left_out]}
         self._keep(task.passes[dataloader_idx].name, batch.first, {"index": batch.index, **tensors}, batch.items, notes)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
