@@ -5,6 +5,7 @@ torch nor Lightning.
 """
 
 from importlib import import_module
+from typing import Any
 
 _HOMES = {
     "ActivityNet": ".datasets.activitynet",
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> type:
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name], __name__), name)

@@ -120,7 +120,7 @@ class VideoDataModule(LightningDataModule):
         self.decoder: Decoder = decoder
 
         self.cache_training_clips = cache_training_clips
-        self._cache_folder: tempfile.TemporaryDirectory | None = None
+        self._cache_folder: tempfile.TemporaryDirectory[str] | None = None
         self.training_seed = training_seed or 0
         self._kept_clips = KeptClips(kept_clips_gb * 1e9)
         self.coverage = Coverage()
@@ -303,7 +303,7 @@ class VideoDataModule(LightningDataModule):
 
     def _given(self, option: str) -> Path:
         """The file that an annotation option names, in the folder of the dataset or as it is written."""
-        name = getattr(self, option)
+        name: str | None = getattr(self, option)
         if name is None:
             raise ValueError(f"{option} must be given for this stage: a file with the videos to use and what they show")
         self._check_root()

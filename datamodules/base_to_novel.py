@@ -142,7 +142,7 @@ class BaseToNovelDataModule(LabelledDataModule):
         patterns = [pattern.format(half=half) for pattern in self.label_patterns]
         for folder in folders:
             for pattern in patterns:
-                found = sorted(folder.glob(pattern))
+                found: list[Path] = sorted(folder.glob(pattern))
                 if len(found) > 1:
                     names = ", ".join(path.name for path in found)
                     raise ValueError(f"the class names of the {half} half could be any of {names} in {folder}")

@@ -90,6 +90,10 @@ class QuestionAnsweringDataModule(VideoDataModule):
         elif stage == "validate" or self.val_annotation:
             self._set_up_questions(self._given("val_annotation"))
 
+    def read_records(self, annotation: Path) -> QuestionRecords:
+        """Read an annotation; a data set with a format of its own overrides this."""
+        return read_questions(annotation, self.video_name)
+
     def train_dataloader(self) -> GuardedLoader:
         """Batches of random clips with some questions each, shuffled."""
         if self._train_set is None:
@@ -111,7 +115,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
         return self.evaluation_loaders(self._own_part())[0]
 
     def _set_up_questions(self, annotation: Path, expected: int | None = None) -> None:
-        records = read_questions(annotation, self.video_name)
+        records = self.read_records(annotation)
         if expected not in (None, records.num_questions):
             logger.warning("%s has %d questions, the published test %d", annotation, records.num_questions, expected)
         self.answers = self._read_answers(annotation)
@@ -119,7 +123,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
         (self._records,) = self._set_up_evaluation([records])
 
     def _training_set(self) -> TrainingQuestionDataset:
-        records = read_questions(self._annotation_file("train_annotation", self.train_names), self.video_name)
+        records = self.read_records(self._annotation_file("train_annotation", self.train_names))
         found = self._find_training_videos(records.videos[: self.limit])
         return TrainingQuestionDataset(
             list(found.values()),
@@ -150,7 +154,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
             raise FileNotFoundError(f"{absent}, and to make one for training answers ({error})") from error
         if training.samefile(evaluated):
             raise ValueError(f"{absent}; it is not made from {evaluated}, whose answers are to be found")
-        answers = most_frequent_answers(read_questions(training, self.video_name).questions, _LONGEST_LIST)
+        answers = most_frequent_answers(self.read_records(training).questions, _LONGEST_LIST)
         logger.warning(
             "%s; it was made of the %d most frequent answers of %s, which is not the published protocol",
             absent,

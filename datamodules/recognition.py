@@ -147,16 +147,22 @@ class RecognitionDataModule(LabelledDataModule):
             ValueError: An annotation cannot be read, or a video name is ambiguous or leads out of the data root.
         """
         if stage == "fit":
-            self._train_records = self._read(self._annotation_file("train_annotation", self._file_names(training=True)))
+            self._train_records = self.read_records(
+                self._annotation_file("train_annotation", self._file_names(training=True))
+            )
             self._train_set = self._training_set(self._train_records, self._training_frames())
         if stage == "test":
             annotation = self._annotation_file("annotation", self._file_names())
-            records, expected = self._read(annotation), self._published_videos()
+            records, expected = self.read_records(annotation), self._published_videos()
             if expected not in (None, len(records.videos)):
                 logger.warning("%s has %d videos, the published test %d", annotation, len(records.videos), expected)
             (self._records,) = self._set_up_evaluation([records])
         elif stage == "validate" or self.val_annotation:
-            (self._records,) = self._set_up_evaluation([self._read(self._given("val_annotation"))])
+            (self._records,) = self._set_up_evaluation([self.read_records(self._given("val_annotation"))])
+
+    def read_records(self, annotation: Path) -> RecognitionRecords:
+        """Read an annotation; a data set with a format of its own overrides this."""
+        return read_recognition_list(annotation, self._class_folders())
 
     def test_dataloader(self) -> GuardedLoader:
         """Batches of views, all views of a video in one batch."""
@@ -187,9 +193,6 @@ class RecognitionDataModule(LabelledDataModule):
 
     def _published_videos(self) -> int | None:
         return self.test_videos
-
-    def _read(self, annotation: Path) -> RecognitionRecords:
-        return read_recognition_list(annotation, self._class_folders())
 
     def _training_frames(self) -> RandomFrames:
         if self.stride is None:

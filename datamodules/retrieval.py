@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from datamodules.annotations.records import RetrievalRecords
 from datamodules.annotations.retrieval_files import read_annotation
 from datamodules.annotations.text import pre_text
-from datamodules.base import ANNOTATION_FOLDERS, Coverage, VideoDataModule, check_positive, once_set_up
+from datamodules.base import ANNOTATION_FOLDERS, VideoDataModule, check_positive, once_set_up
+from datamodules.contract import Coverage
 from datamodules.loading.batches import Batch
 from datamodules.loading.clip_datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
 from datamodules.loading.guarded_loader import GuardedLoader
@@ -84,6 +85,15 @@ class RetrievalDataModule(VideoDataModule):
         elif stage == "validate" or self.val_annotation:
             self._set_up_gallery(self._given("val_annotation"), split="val")
 
+    def read_records(self, annotation: Path, split: str) -> RetrievalRecords:
+        """Read an annotation; a data set with a format of its own overrides this.
+
+        Args:
+            annotation: A file that is there.
+            split: ``train``, ``val`` or ``test``: which part to take of a file that holds several.
+        """
+        return read_annotation(annotation, split, paragraphs=self.paragraphs)
+
     def train_dataloader(self) -> GuardedLoader:
         """Batches of clips, one caption each and the identity of their videos, shuffled."""
         if self._train_set is None:
@@ -99,7 +109,7 @@ class RetrievalDataModule(VideoDataModule):
         return self.evaluation_loaders(self._own_part())
 
     def _set_up_gallery(self, annotation: Path, split: str) -> None:
-        records = read_annotation(annotation, split, paragraphs=self.paragraphs)
+        records = self.read_records(annotation, split)
         if split == "test":
             _warn_of_another_number(annotation, "videos", len(records.videos), self.test_videos)
             _warn_of_another_number(annotation, "texts", len(records.texts), self.test_texts)
@@ -107,7 +117,7 @@ class RetrievalDataModule(VideoDataModule):
 
     def _training_set(self) -> TrainingClipDataset:
         annotation = self._given("train_annotation")
-        captions = read_annotation(annotation, "train", paragraphs=self.paragraphs).captions_by_name()
+        captions = self.read_records(annotation, "train").captions_by_name()
         videos = [video for video, texts in captions.items() if texts][: self.limit]
         if not videos:
             raise ValueError(f"train_annotation={self.train_annotation}: no video has a caption")

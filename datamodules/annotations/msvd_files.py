@@ -64,7 +64,7 @@ def _split_captions(path: Path, captions: dict[str, list[str]], split: str) -> l
     return [(clip, captions[clip]) for clip in dict.fromkeys(clips)]
 
 
-class _BuiltinsUnpickler(pickle._Unpickler):  # type: ignore[misc, name-defined]  # typeshed leaves it out
+class _BuiltinsUnpickler(pickle._Unpickler):
     """A pickle may call any function it names; this one may name the builtin containers and nothing else.
 
     The slower unpickler, written in Python: that in C takes memory for as many objects as a damaged file says it holds.
@@ -90,4 +90,4 @@ def _caption(path: Path, item: Any) -> str:
 def _text(path: Path, value: Any) -> str:
     if not is_text(value):
         raise ValueError(f"{path}: expected texts, found a {type(value).__name__}: {shown(value)}")
-    return value
+    return str(value)

@@ -13,12 +13,12 @@ LSMDC_ROW = re.compile(r"([^\t]+)(?:\t[\d.:]*){4}\t(.+)")
 """Clip id, start and end as aligned and as extracted, sentence; the file is called CSV but has tabs and no quoting."""
 
 
-def is_activitynet(content: dict) -> bool:
+def is_activitynet(content: dict[str, Any]) -> bool:
     """Whether a JSON object looks like the captions of ActivityNet."""
     return any(isinstance(record, dict) and "sentences" in record for record in content.values())
 
 
-def read_activitynet(path: Path, content: dict) -> RetrievalRecords:
+def read_activitynet(path: Path, content: dict[str, Any]) -> RetrievalRecords:
     """From each video to its sentences; the time stamps of the sentences are not used.
 
     Raises:
@@ -31,7 +31,7 @@ def read_activitynet(path: Path, content: dict) -> RetrievalRecords:
     return RetrievalRecords.from_captions(captions.items())
 
 
-def is_didemo(content: list) -> bool:
+def is_didemo(content: list[Any]) -> bool:
     """Whether a JSON list looks like the annotation of DiDeMo."""
     return bool(content) and isinstance(content[0], dict) and {"annotation_id", "description"} <= content[0].keys()
 

@@ -121,14 +121,14 @@ def _read_json(path: Path, text: str) -> tuple[str, RetrievalRecords]:
     raise _unknown(path, f"it is a JSON dict with the keys {shown_names(content)}")
 
 
-def _parsed(path: Path, text: str) -> list | dict:
+def _parsed(path: Path, text: str) -> Any:
     try:
         return json_value(text)
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
 
 
-def _read_umt(path: Path, content: list) -> RetrievalRecords:
+def _read_umt(path: Path, content: list[Any]) -> RetrievalRecords:
     records = RetrievalRecords()
     for number, record in enumerate(content, start=1):
         _add_umt_record(records, f"{path}, record {number} of {len(content)}", record)

@@ -82,7 +82,7 @@ class KeptClips:
 
     def __init__(self, max_bytes: float) -> None:
         self._left = max_bytes
-        self._folder: tempfile.TemporaryDirectory | None = None  # removed with this object
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # removed with this object
         self._caches: dict[int, tuple[object, ClipCache | None]] = {}
 
     def of(

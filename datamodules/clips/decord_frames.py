@@ -49,7 +49,7 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
         in_span = num_frames if max_seconds is None else frames_within(path, num_frames, fps, max_seconds)
         indices = [int(index) for index in sample(in_span)]
         try:
-            frames = reader.get_batch(indices).asnumpy()
+            frames: np.ndarray = reader.get_batch(indices).asnumpy()
         except Exception as error:
             frames_by_index, num_decoded = _read_in_order(path, set(indices))
             if len(frames_by_index) < len(set(indices)):

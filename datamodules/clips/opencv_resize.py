@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 _ONE = 2048  # the weight 1; OpenCV rounds weights to 11 bits (INTER_RESIZE_COEF_BITS in imgproc/src/resize.cpp)
@@ -36,7 +35,7 @@ def resize_bilinear(frames: Tensor, height: int, width: int) -> Tensor:
     return torch.from_numpy(resized)
 
 
-def _neighbours(given: int, wanted: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _neighbours(given: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The two pixels between which each wanted pixel lies, and their weights, ``[wanted]`` each; edges are repeated."""
     scale = 1 / (wanted / given)  # as OpenCV divides twice, which may round differently from given / wanted
     place = ((np.arange(wanted) + 0.5) * scale - 0.5).astype(np.float32)

@@ -88,7 +88,7 @@ class _Source:
     path: str | Path
     container: InputContainer
     stream: VideoStream
-    kept: list[Packet] | None = field(default_factory=list)
+    kept: "list[Packet[VideoStream]] | None" = field(default_factory=list)
     num_shown: int = 0
     index: FrameIndex | None = None
 
@@ -97,7 +97,7 @@ class _Source:
         """Mean frames per second; 0 if the file tells none."""
         return float(self.stream.average_rate or 0)
 
-    def packets(self, start: int = 0) -> Iterator[Packet]:
+    def packets(self, start: int = 0) -> "Iterator[Packet[VideoStream]]":
         """The packets from this one on, in decoding order."""
         if self.kept is not None:
             yield from self.kept[start:]
@@ -145,10 +145,10 @@ def _video_stream(path: str | Path, container: InputContainer) -> VideoStream:
     stream = best if best in streams else streams[0]
     if stream.codec_context is None:
         raise BrokenVideoError(f"{path}: cannot be read as a video (there is no decoder for its codec)")
-    return stream  # type: ignore[return-value]  # one of container.streams.video
+    return stream
 
 
-def _filled(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+def _filled(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
     """All packets with content: an empty one says "no new picture" and would end the decoder's work."""
     return (packet for packet in container.demux(stream) if packet.size)
 
@@ -182,7 +182,7 @@ def _refuse_cut(source: _Source, num_packets: int) -> None:
 # --- frames
 
 
-def _decoded(context: VideoCodecContext, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
+def _decoded(context: VideoCodecContext, packets: "Iterable[Packet[VideoStream]]") -> Iterator[VideoFrame]:
     """Frames as they come; a frame with concealed damage is an error."""
     for packet in chain(packets, [None]):
         for frame in context.decode(packet):

@@ -155,5 +155,5 @@ def _segment_edges(length: int, num_frames: int) -> np.ndarray:
 
 
 def _repeat_last(indices: np.ndarray, num_frames: int) -> list[int]:
-    chosen = indices.tolist()
+    chosen: list[int] = indices.tolist()
     return chosen + [chosen[-1]] * (num_frames - len(chosen))

@@ -35,7 +35,7 @@ class Item:
     label: int | None = None
 
 
-class ClipDataset(Dataset):
+class ClipDataset(Dataset[Item]):
     """Videos of a gallery as clips for evaluation.
 
     Args:
@@ -179,7 +179,7 @@ class TrainingClipDataset(RandomClipDataset):
         return Item(index, clip, text=choices[int(torch.randint(len(choices), ()))])
 
 
-class TextDataset(Dataset):
+class TextDataset(Dataset[tuple[int, str, list[int]]]):
     """Cleaned text queries with the gallery positions of their videos."""
 
     def __init__(self, records: RetrievalRecords):

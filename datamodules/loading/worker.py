@@ -128,7 +128,7 @@ def load_batch(
     collate: Collate,
     draws: Sequence[Draw],
     broken: Mapping[int, str],
-    watched: Callable[[int], AbstractContextManager],
+    watched: Callable[[int], AbstractContextManager[Any]],
 ) -> Any:
     """A batch of a dataset, ``watched`` while each video that is not known to be broken is loaded."""
     items = []
@@ -145,6 +145,7 @@ def load_batch(
 def _sendable(error: Exception) -> Exception:
     """The error with its trace as a note, or one that says the same if it cannot be sent."""
     trace = "in a worker:\n" + format_exc()
+    sendable: Exception
     try:
         sendable = pickle.loads(pickle.dumps(error))
     except Exception:

@@ -13,7 +13,7 @@ from vidtldr.results.records import MethodResult, RunRecord
 from vidtldr.results.report import markdown
 from vidtldr.results.samples import Sample, read_samples, write_samples
 from vidtldr.results.tensorboard import MethodLogger
-from vidtldr.tasks.base import Task
+from vidtldr.tasks.base import AnyTask
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Comparison:
             self._run.close()
         self._processes.wait()
 
-    def _take_in(self, result: MethodResult, samples: list[Sample], task: Task) -> None:
+    def _take_in(self, result: MethodResult, samples: list[Sample], task: AnyTask) -> None:
         self.record.results.append(result)
         if not self._processes.is_first:
             return

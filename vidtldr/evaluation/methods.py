@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from vidtldr.errors import UserError
 from vidtldr.merging import Method, apply, build_method, remove
-from vidtldr.tasks.base import Task
+from vidtldr.tasks.base import AnyTask, Task
 
 _RUN_NAME = re.compile(r"[\w+-][\w.+-]*")
 
@@ -34,7 +34,7 @@ def build_methods(
     return {name: _build(name, dict(spec[name] or {})) for name in names}
 
 
-def check_methods_fit(task: Task, methods: Mapping[str, Method]) -> None:
+def check_methods_fit(task: AnyTask, methods: Mapping[str, Method]) -> None:
     """Put every method on once, before time is spent on the first.
 
     Raises:

@@ -15,7 +15,7 @@ from vidtldr.results.records import Evaluated, MethodResult
 from vidtldr.results.samples import Sample
 from vidtldr.results.tensorboard import MethodLogger
 from vidtldr.storage.batch_store import BatchStore
-from vidtldr.tasks.base import Task
+from vidtldr.tasks.base import AnyTask
 from vidtldr.tasks.outputs import KeptOutputs
 
 MakeTrainer = Callable[["MethodLogger | bool", list[Callback]], Trainer]
@@ -33,7 +33,7 @@ class Subject:
         processes: Those that share the work.
     """
 
-    task: Task
+    task: AnyTask
     data: EvaluationData
     num_methods: int
     make_trainer: MakeTrainer

@@ -133,7 +133,8 @@ class Run:
 
     def _cause(self) -> dict[str, str]:
         try:
-            return json.loads((self.work / _CAUSE).read_text(encoding="utf-8"))
+            cause: dict[str, str] = json.loads((self.work / _CAUSE).read_text(encoding="utf-8"))
+            return cause
         except (OSError, ValueError):
             return {}
 

@@ -62,12 +62,14 @@ class Contributions:
         """
         weights = np.ones(len(self.clusters)) if weights is None else weights
         hits, counts = weights @ self.hits, weights @ self.counts  # [..., parts]
-        ratios = 100 * np.divide(hits, counts, out=np.full_like(counts, np.nan), where=counts > 0)
+        ratios: np.ndarray = 100 * np.divide(hits, counts, out=np.full_like(counts, np.nan), where=counts > 0)
         if self.combine == "mean":
-            return ratios.mean(axis=-1)
+            mean: np.ndarray = ratios.mean(axis=-1)
+            return mean
         base, novel = (half.mean(axis=-1) for half in np.split(ratios, 2, axis=-1))
         total = base + novel
-        return np.divide(2 * base * novel, total, out=np.zeros_like(total), where=total != 0)  # 0 of 0 and 0 is 0
+        harmonic: np.ndarray = np.divide(2 * base * novel, total, out=np.zeros_like(total), where=total != 0)
+        return harmonic  # of 0 and 0 it is 0
 
     def aligned(self, clusters: tuple[str, ...]) -> "Contributions":
         """The same with the clusters in another order, which names them all."""

@@ -201,7 +201,8 @@ class RunRecord:
             "score_note": self.score_note,
             "config": self.config,
         }
-        return plain(record)
+        content: dict[str, Any] = plain(record)
+        return content
 
     def _difference(self, result: MethodResult) -> dict[str, Any]:
         if result.name not in self.intervals:

@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from lightning import Callback, LightningModule
 from timm.models import VisionTransformer
@@ -145,6 +145,10 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
             unused = self.load_weights(checkpoint, **options)
             self.checkpoint_sha256 = file_sha256(checkpoint)
             _log.info("%s loaded; %d entries that this task does not use left out", checkpoint, len(unused))
+
+
+AnyTask = Task[Any, Any]
+"""A task of whatever kind, for what works with all."""
 
 
 def _kept_outputs(callbacks: Sequence[Callback]) -> KeptOutputs | None:

@@ -25,7 +25,7 @@ from vidtldr.tasks.passes import LaterPass, Pass, Scores
 from vidtldr.tasks.stages import Stage
 
 if TYPE_CHECKING:
-    from vidtldr.tasks.base import Task
+    from vidtldr.tasks.base import AnyTask
 
 _PATIENCE = 120.0  # seconds until a file that another node wrote must be visible here; network file systems cache
 
@@ -145,7 +145,7 @@ class KeptOutputs(Callback):
         """Leave no temporary files behind."""
         self._discard(trainer)
 
-    def _score(self, trainer: Trainer, task: "Task", prefix: str) -> None:
+    def _score(self, trainer: Trainer, task: "AnyTask", prefix: str) -> None:
         num_loaders = len(trainer.num_test_batches if trainer.testing else trainer.num_val_batches)
         outputs = {each.name: self._all_outputs(trainer, each.name) for each in task.scored_passes(num_loaders)}
         for loader, each in enumerate(task.passes[:num_loaders]):
@@ -220,7 +220,7 @@ def _items(outputs: Sequence[BatchOutput]) -> dict[int, int]:
     return {output.number: output.items for output in outputs}
 
 
-def _task(module: LightningModule) -> "Task":
+def _task(module: LightningModule) -> "AnyTask":
     from vidtldr.tasks.base import Task  # late: it imports this module
 
     if not isinstance(module, Task):

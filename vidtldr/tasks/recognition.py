@@ -162,7 +162,8 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
 
     def _classify(self, clips: Tensor) -> Tensor:
         """Logits of normalised clips ``[b, t, c, h, w]``, which the model takes as ``[b, c, t, h, w]``."""
-        return self.model(clips.transpose(1, 2).to(self.model.patch_embed.proj.weight.dtype))
+        logits: Tensor = self.model(clips.transpose(1, 2).to(self.model.patch_embed.proj.weight.dtype))
+        return logits
 
 
 def _samples(accuracy: MultiViewAccuracy, videos: Sequence[str]) -> list[Sample]:

@@ -177,7 +177,8 @@ def _distance(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     corner = row * _GRID_SIZE + column
     upper = table[corner] * (1 - u) + table[corner + 1] * u
     lower = table[corner + _GRID_SIZE] * (1 - u) + table[corner + _GRID_SIZE + 1] * u
-    return upper * (1 - v) + lower * v
+    distance: np.ndarray = upper * (1 - v) + lower * v
+    return distance
 
 
 @cache
@@ -186,7 +187,8 @@ def _distance_table(shape: str) -> np.ndarray:
     axis = np.linspace(-_GRID_REACH, _GRID_REACH, _GRID_SIZE)
     points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     if shape == "ring":
-        return (np.abs(np.hypot(*points.T) - 0.76) - 0.28).astype(np.float32)
+        distance: np.ndarray = (np.abs(np.hypot(*points.T) - 0.76) - 0.28).astype(np.float32)
+        return distance
     vertices = _outline(shape)
     following = np.roll(vertices, -1, axis=0)
     nearest = np.full(len(points), np.inf)

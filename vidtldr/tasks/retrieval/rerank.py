@@ -73,7 +73,7 @@ class Reranking:
         Returns:
             ``[q]`` float32 on the CPU, :data:`UNSCORED` for all other texts.
         """
-        scores = torch.full((len(self._wanted),), UNSCORED)
+        scores = torch.full((len(self._wanted),), UNSCORED, dtype=torch.float32)  # whatever the model runs in
         chosen = self._wanted[:, column].nonzero().squeeze(1)
         if not len(chosen):  # with few candidates per text some videos are nobody's
             return scores
