@@ -95,19 +95,13 @@ def test_constant_model_does_not_score_full_marks():
         "r10": 50.0,
         "mean": pytest.approx(80 / 3),
     }
-    assert metric.counts() == {"queries": 20, "ties": 20}
+    assert metric.queries == 20
 
 
 def test_correct_item_outside_the_rescored_ones_ranks_behind_them():
     scores = torch.tensor([[-100.0, -100.0, -3.0, -100.0, -2.0]])
     assert retrieval_ranks(scores, [[0]]).tolist() == [2]
     assert retrieval_ranks(scores, [[3]]).tolist() == [4]
-
-
-def test_ties_count_only_wrong_items_at_the_correct_score():
-    metric = RetrievalRecall()
-    metric.update(torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), [[0], [0, 1], [2]])
-    assert metric.counts() == {"queries": 3, "ties": 1}
 
 
 def test_infinite_scores_are_ordinary_scores():
@@ -142,16 +136,6 @@ def test_naive_loop_gives_the_same_recall():
     assert recall_of(scores.numpy(), targets) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("num_queries", [1, 2, 7, 8])
-def test_median_rank_is_that_of_numpy(num_queries):
-    scores = torch.rand(num_queries, 13, generator=torch.Generator().manual_seed(num_queries))
-    targets = [[query] for query in range(num_queries)]
-    metric = RetrievalRecall(gallery_size=13)
-    metric.update(scores, targets)
-    expected = np.median(retrieval_ranks(scores, targets).numpy()) + 1
-    assert metric.compute()["median_rank"].item() == expected
-
-
 def example(num_queries: int) -> tuple[Tensor, list[list[int]]]:
     scores = torch.randint(0, 9, (num_queries, 12), generator=torch.Generator().manual_seed(1)).float()
     return scores, [[query % 12] for query in range(num_queries)]
@@ -163,18 +147,17 @@ def result(metric: RetrievalRecall) -> dict[str, float]:
 
 def test_portions_give_the_same_as_all_at_once():
     scores, targets = example(17)
-    whole, portions = RetrievalRecall(gallery_size=12), RetrievalRecall(gallery_size=12)
+    whole, portions = RetrievalRecall(), RetrievalRecall()
     whole.update(scores, targets)
     for start in range(0, 17, 4):  # the last portion has one query
         portions.update(scores[start : start + 4], targets[start : start + 4])
     portions.update(scores[:0], [])
     assert result(portions) == result(whole)
-    assert portions.counts() == whole.counts()
 
 
 def test_merged_states_equal_one_state():
     scores, targets = example(17)
-    whole, first, second = (RetrievalRecall(gallery_size=12) for _ in range(3))
+    whole, first, second = (RetrievalRecall() for _ in range(3))
     whole.update(scores, targets)
     first.update(scores[:5], targets[:5])
     second.update(scores[5:], targets[5:])
@@ -187,11 +170,10 @@ def score_a_share(rank: int, store: str) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     scores, targets = example(7)
     share = slice(0, 5) if rank == 0 else slice(5, 7)
-    metric, whole = RetrievalRecall(gallery_size=12), RetrievalRecall(gallery_size=12, sync_on_compute=False)
+    metric, whole = RetrievalRecall(), RetrievalRecall(sync_on_compute=False)
     metric.update(scores[share], targets[share])
     whole.update(scores, targets)
     assert result(metric) == result(whole)
-    assert metric.counts() == {"queries": 7, "ties": int(whole.ties)}
     torch.distributed.destroy_process_group()
 
 
@@ -201,14 +183,12 @@ def test_two_processes_add_up_to_one(tmp_path):
 
 
 def test_states_are_integers_of_fixed_size():
-    metric = RetrievalRecall(gallery_size=12)
+    metric = RetrievalRecall()
     metric.update(*example(7))
     states = {name: (state.dtype, state.shape) for name, state in metric.metric_state.items()}
     assert states == {
         "hits": (torch.int64, (3,)),
         "queries": (torch.int64, ()),
-        "ties": (torch.int64, ()),
-        "rank_counts": (torch.int64, (12,)),
     }
 
 
@@ -218,7 +198,7 @@ def test_reset_forgets_everything():
     metric.reset()
     metric.update(torch.eye(2), [[0], [1]])
     assert metric.compute()["r1"] == 100.0
-    assert metric.counts()["queries"] == 2
+    assert metric.queries == 2
 
 
 def test_other_values_of_k_name_their_results():
@@ -257,14 +237,9 @@ def test_wrong_scores_are_refused(scores):
         retrieval_ranks(scores, [[0]] * 3)
 
 
-def test_wrong_gallery_size_is_refused():
-    with pytest.raises(ValueError, match="scores for 3 gallery items, expected gallery_size=4"):
-        RetrievalRecall(gallery_size=4).update(torch.zeros(1, 3), [[0]])
-
-
-@pytest.mark.parametrize("options", [{"top_k": ()}, {"top_k": (0, 1)}, {"gallery_size": 0}])
+@pytest.mark.parametrize("options", [{"top_k": ()}, {"top_k": (0, 1)}])
 def test_wrong_options_are_refused(options):
-    with pytest.raises(ValueError, match=r"top_k|gallery_size"):
+    with pytest.raises(ValueError, match="top_k"):
         RetrievalRecall(**options)
 
 
