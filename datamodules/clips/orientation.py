@@ -3,6 +3,8 @@
 import numpy as np
 from av.video.frame import VideoFrame
 
+_FINENESS = 50  # turns of less than about a degree beside a right angle are noise
+
 
 def turn_upright(picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
     """Apply the display matrix of a frame: turns by 90, 180 or 270 degrees, mirrored or not.
@@ -12,13 +14,14 @@ def turn_upright(picture: np.ndarray, frame: VideoFrame) -> np.ndarray:
         frame: Where the matrix stands; without one the picture is returned as it is.
 
     Returns:
-        ``[h, w, 3]`` or ``[w, h, 3]``. Other turns than these are left out, as by FFmpeg.
+        ``[h, w, 3]`` or ``[w, h, 3]``. Other turns than these are left out.
     """
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return picture
     # x' = a x + c y, y' = b x + d y, in units of 1/65536; see libavutil/display.h
-    a, b, _, c, d = np.sign(np.frombuffer(memoryview(matrix), np.int32)[:5])  # type: ignore[arg-type]  # a buffer
+    turn = np.frombuffer(memoryview(matrix), np.int32)[:5].astype(np.float64)  # type: ignore[arg-type]  # a buffer
+    a, b, _, c, d = np.rint(turn / max(np.abs(turn).max(), 1) * _FINENESS)  # writers leave noise of rounding
     if a == d == 0 and b and c:
         picture = picture.swapaxes(0, 1)
         flip_x, flip_y = c < 0, b < 0

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -27,8 +27,16 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from datamodules.clips.broken import BrokenVideoError
+from datamodules.clips.matroska import matroska_end
 from datamodules.clips.orientation import turn_upright
-from datamodules.clips.random_access import FrameIndex, PacketFacts, frame_index, is_entry
+from datamodules.clips.random_access import (
+    FrameIndex,
+    PacketFacts,
+    changes_decoder,
+    frame_index,
+    is_entry,
+    promised_times,
+)
 from datamodules.clips.spans import FrameSampler, frames_within
 
 av.logging.set_level(None)  # FFmpeg would print its complaint beside our error
@@ -40,6 +48,9 @@ KEPT_PACKET_BYTES = 2**29
 
 KEPT_FRAME_BYTES = 2**28
 """Decoded frames are kept up to this size until it is known how many there are; beyond, they are decoded again."""
+
+_DECODES_FROM_GREY = {"mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "flv1", "h263"}
+"""Codecs whose decoders begin anywhere and say nothing."""
 
 _PLAYLISTS = {"hls", "concat", "dash", "imf"}
 """Formats that name other files."""
@@ -58,6 +69,8 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
     Raises:
         BrokenVideoError: The file cannot be opened, is cut short, has no frame, or a chosen frame cannot be decoded.
     """
+    if not Path(path).is_file():  # FFmpeg would take "a%03d.png" for a series of files
+        raise BrokenVideoError(f"{path}: cannot be read as a video (there is no such file)")
     with _errors_as_broken(path), _open(path) as source:
         if source.index is not None:
             span = _span(source, len(source.index.times), max_seconds)
@@ -82,7 +95,9 @@ class _Source:
     Attributes:
         kept: All packets, if they are few enough.
         num_shown: Packets inside the edit list.
-        index: Which frame is which, if the packets tell.
+        first_key: The first packet that is a key frame; 0 where none is.
+        index: Which frame is which and where decoding may begin, if the packets tell.
+        promised: Presentation times that the frames must have, if the packets tell.
     """
 
     path: str | Path
@@ -90,7 +105,14 @@ class _Source:
     stream: VideoStream
     kept: "list[Packet[VideoStream]] | None" = field(default_factory=list)
     num_shown: int = 0
+    first_key: int = 0
     index: FrameIndex | None = None
+    promised: Sequence[int] | None = None
+
+    @property
+    def video_number(self) -> int:
+        """Which of the video streams it is."""
+        return [stream.index for stream in self.container.streams.video].index(self.stream.index)
 
     @property
     def fps(self) -> float:
@@ -109,17 +131,21 @@ class _Source:
                     yield packet
 
     def decoder(self) -> VideoCodecContext:
-        """A decoder at its beginning."""
+        """A decoder that has forgotten all frames, though not the parameters of the stream."""
         context = self.stream.codec_context
         if context.is_open:
             context.flush_buffers()
         else:
-            context.thread_count = 1  # parallelism comes from the loader's workers
-            if context.codec.canonical_name == "h264":
-                # A header need not tell how far frames are reordered. By default FFmpeg then guesses, and drops a frame
-                # when the guess was too low; told to be strict, it waits as long as the standard allows.
-                context.options = {"strict": "1"}
+            _set_up(context)
         return context
+
+
+def _set_up(context: VideoCodecContext) -> None:
+    context.thread_count = 1  # parallelism comes from the loader's workers
+    if context.codec.canonical_name == "h264":
+        # A header need not tell how far frames are reordered. By default FFmpeg then guesses, and drops a frame when
+        # the guess was too low; told to be strict, it waits as long as the standard allows.
+        context.options = {"strict": "1"}
 
 
 @contextmanager
@@ -154,29 +180,43 @@ def _filled(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[
 
 
 def _read_packets(source: _Source) -> None:
-    stream, facts, size = source.stream, [], 0
+    stream, size = source.stream, 0
+    facts: list[PacketFacts] = []
     codec, extradata = stream.codec_context.codec.canonical_name, stream.codec_context.extradata
     for packet in _filled(source.container, stream):
         is_shown = not packet.is_discard
-        entry = packet.is_keyframe and is_entry(codec, extradata, memoryview(packet))
-        facts.append(PacketFacts(packet.pts, is_shown, entry))
+        content = memoryview(packet)
+        entry = packet.is_keyframe and is_entry(codec, extradata, content)
+        changes = packet.has_sidedata("new_extradata") or changes_decoder(codec, extradata, content)
+        # A first packet that is a key frame by the container's index, and none by its content, is damaged.
+        is_key = packet.is_keyframe or (not facts and _begins_with_key_frame(stream))
+        facts.append(PacketFacts(packet.pts, is_shown, is_key, entry, changes))
         source.num_shown += is_shown
         size += packet.size
         if source.kept is not None:
             source.kept.append(packet)
             if size > KEPT_PACKET_BYTES:
                 source.kept = None
-    _refuse_cut(source, len(facts))
-    source.index = frame_index(source.container.format.name, codec, facts)
+    _refuse_cut(source)
+    source.first_key = next((number for number, each in enumerate(facts) if each.is_key), 0)
+    container = source.container.format.name
+    source.index, source.promised = frame_index(container, codec, facts), promised_times(container, codec, facts)
 
 
-def _refuse_cut(source: _Source, num_packets: int) -> None:
-    """Refuse a file whose own index names data behind its end."""
+def _begins_with_key_frame(stream: VideoStream) -> bool:
+    return next((entry.is_keyframe for entry in stream.index_entries), False)
+
+
+def _refuse_cut(source: _Source) -> None:
+    """Refuse a file whose own index, or whose own size in its header, names data behind its end."""
     size = source.container.size
-    missing = sum(entry.pos + entry.size > size for entry in source.stream.index_entries) if size > 0 else 0
+    entries = source.stream.index_entries
+    missing = sum(entry.pos + entry.size > size for entry in entries) if size > 0 else 0
     if missing:
-        total = num_packets + missing
-        raise BrokenVideoError(f"{source.path}: is cut short, it holds {num_packets} of {total} frames")
+        total = len(entries)
+        raise BrokenVideoError(f"{source.path}: is cut short, it holds {total - missing} of {total} frames")
+    if "matroska" in source.container.format.name and (end := matroska_end(Path(source.path))) and end > size:
+        raise BrokenVideoError(f"{source.path}: is cut short, it holds {size:,} of {end:,} bytes")
 
 
 # --- frames
@@ -243,22 +283,21 @@ def _counted(source: _Source, sample: FrameSampler, max_seconds: float | None) -
     """Frames of a file decoded from its beginning and counted as they come."""
     count = _count(source)
     total = count.num_sure if count.is_whole else max(count.num_sure + 1, source.num_shown)
-    if not count.num_sure:
-        raise BrokenVideoError(
-            f"{source.path}: cannot be read as a video (it holds no video frame)"
-            if count.is_whole
-            else f"{source.path}: decoded 0 of {total} frames"
-        )
+    if not count.num_sure and count.is_whole:
+        raise BrokenVideoError(f"{source.path}: cannot be read as a video (it holds no video frame)")
     indices = [int(index) for index in sample(_span(source, total, max_seconds))]
-    if max(indices) >= count.num_sure:
-        raise BrokenVideoError(f"{source.path}: decoded {count.num_sure} of {max(total, source.num_shown)} frames")
     pictures = _Pictures(source.path, indices)
     wanted = set(indices)
-    for number, frame in enumerate(count.kept or _in_order(source)):
-        if number in wanted:
-            pictures.add(number, frame)
-        if number == max(indices):
-            break
+    last = max(indices)
+    if last < count.num_sure:
+        for number, frame in enumerate(count.kept or _in_order(source)):
+            if number in wanted:
+                pictures.add(number, frame)
+                wanted.remove(number)
+            if number == last:
+                break
+    if wanted:
+        raise BrokenVideoError(f"{source.path}: decoded {count.num_sure} of {max(total, source.num_shown)} frames")
     return pictures.filled
 
 
@@ -278,30 +317,41 @@ def _count(source: _Source) -> _Count:
 
 
 def _in_order(source: _Source) -> Iterator[VideoFrame]:
-    """All frames in the order in which the decoder gives them, up to the first damage.
+    """All frames in the order in which a new decoder gives them, up to the first damage.
 
-    A recording may begin in the middle of a group of pictures: what cannot be decoded before the first frame is not
-    displayed by any player and is not damage.
+    A recording may begin in the middle of a group of pictures: what stands before the first key frame is not displayed
+    by any player. From there on, each failure to decode, and each frame that is not the next one promised, is damage.
+
+    Raises:
+        FFmpegError: A packet cannot be decoded.
+        _UnexpectedFrameError: A frame is corrupt, missing or not the one promised.
     """
-    context = source.decoder()
-    last: VideoFrame | None = None
-    for packet in chain(source.packets(), [None]):
-        try:
-            frames: Sequence[VideoFrame] = context.decode(packet)
-        except av.error.InvalidDataError:
-            if last is not None:
-                raise
-            frames = ()
-        for frame in frames:
-            if frame.is_corrupt:
-                if last is not None:
+    with av.open(_url(source.path), metadata_errors="replace") as container:
+        stream = container.streams.video[source.video_number]
+        context = stream.codec_context
+        _set_up(context)
+        promised = iter(source.promised or ())
+        first_promised = source.promised[0] if source.promised else None
+        last: VideoFrame | None = None
+        for packet in chain(islice(_filled(container, stream), source.first_key, None), [None]):
+            for frame in context.decode(packet):
+                if frame.is_corrupt or (last is None and _begins_with_nothing(context, frame)):
                     raise _UnexpectedFrameError
-                continue
-            # Where a file ends with packets that say "no new picture", recent FFmpeg gives the last picture once more.
-            is_repeated = packet is None and last is not None and _same_memory(frame, last)
-            if not (is_repeated and context.codec.canonical_name == "mpeg4"):
-                yield frame
-            last = frame
+                is_promised = first_promised is not None and (frame.pts is None or frame.pts >= first_promised)
+                if is_promised and frame.pts != next(promised, None):
+                    raise _UnexpectedFrameError
+                # Where a file ends with packets that say "no new picture", recent FFmpeg repeats the last picture.
+                is_repeated = packet is None and last is not None and _same_memory(frame, last)
+                if not (is_repeated and context.codec.canonical_name == "mpeg4"):
+                    yield frame
+                last = frame
+        if next(promised, None) is not None:
+            raise _UnexpectedFrameError
+
+
+def _begins_with_nothing(context: VideoCodecContext, frame: VideoFrame) -> bool:
+    """Whether the first frame builds on pictures that are not there, which old decoders take for grey."""
+    return context.codec.canonical_name in _DECODES_FROM_GREY and not frame.key_frame
 
 
 def _same_memory(frame: VideoFrame, other: VideoFrame) -> bool:

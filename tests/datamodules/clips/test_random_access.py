@@ -8,7 +8,8 @@ HEVC = bytes([1, *[0] * 20, 0xFF])
 
 
 def packets(*times, entries=(0,), hidden=()):
-    return [PacketFacts(time, number not in hidden, number in entries) for number, time in enumerate(times)]
+    facts = enumerate(times)
+    return [PacketFacts(time, number not in hidden, number in entries, number in entries) for number, time in facts]
 
 
 def unit(*content):
