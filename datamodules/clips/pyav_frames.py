@@ -19,41 +19,25 @@ import av
 import av.error
 import av.logging
 import numpy as np
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from datamodules.clips.broken import BrokenVideoError
-from datamodules.clips.matroska import matroska_end
-from datamodules.clips.orientation import turn_upright
-from datamodules.clips.random_access import (
-    FrameIndex,
-    PacketFacts,
-    changes_decoder,
-    frame_index,
-    is_entry,
-    promised_times,
-)
+from datamodules.clips.packets import VideoPackets, file_url, filled_packets, opened, set_up_decoder
+from datamodules.clips.pictures import Pictures
 from datamodules.clips.spans import FrameSampler, frames_within
 
 av.logging.set_level(None)  # FFmpeg would print its complaint beside our error
 
 VERSION = f"PyAV {av.__version__} (libavcodec {'.'.join(map(str, av.library_versions['libavcodec']))})"
 
-KEPT_PACKET_BYTES = 2**29
-"""Packets of a file are kept in memory up to this size; of a larger file they are read a second time."""
-
 KEPT_FRAME_BYTES = 2**28
 """Decoded frames are kept up to this size until it is known how many there are; beyond, they are decoded again."""
 
 _DECODES_FROM_GREY = {"mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "flv1", "h263"}
 """Codecs whose decoders begin anywhere and say nothing."""
-
-_PLAYLISTS = {"hls", "concat", "dash", "imf"}
-"""Formats that name other files."""
 
 
 class _UnexpectedFrameError(Exception):
@@ -71,7 +55,7 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
     """
     if not Path(path).is_file():  # FFmpeg would take "a%03d.png" for a series of files
         raise BrokenVideoError(f"{path}: cannot be read as a video (there is no such file)")
-    with _errors_as_broken(path), _open(path) as source:
+    with _errors_as_broken(path), opened(path) as source:
         if source.index is not None:
             span = _span(source, len(source.index.times), max_seconds)
             try:
@@ -81,145 +65,8 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
         return _counted(source, sample, max_seconds)
 
 
-def _span(source: "_Source", num_frames: int, max_seconds: float | None) -> int:
+def _span(source: VideoPackets, num_frames: int, max_seconds: float | None) -> int:
     return num_frames if max_seconds is None else frames_within(source.path, num_frames, source.fps, max_seconds)
-
-
-# --- packets
-
-
-@dataclass
-class _Source:
-    """The packets of one video stream.
-
-    Attributes:
-        kept: All packets, if they are few enough.
-        num_shown: Packets inside the edit list.
-        first_key: The first packet that is a key frame; 0 where none is.
-        index: Which frame is which and where decoding may begin, if the packets tell.
-        promised: Presentation times that the frames must have, if the packets tell.
-    """
-
-    path: str | Path
-    container: InputContainer
-    stream: VideoStream
-    kept: "list[Packet[VideoStream]] | None" = field(default_factory=list)
-    num_shown: int = 0
-    first_key: int = 0
-    index: FrameIndex | None = None
-    promised: Sequence[int] | None = None
-
-    @property
-    def video_number(self) -> int:
-        """Which of the video streams it is."""
-        return [stream.index for stream in self.container.streams.video].index(self.stream.index)
-
-    @property
-    def fps(self) -> float:
-        """Mean frames per second; 0 if the file tells none."""
-        return float(self.stream.average_rate or 0)
-
-    def packets(self, start: int = 0) -> "Iterator[Packet[VideoStream]]":
-        """The packets from this one on, in decoding order."""
-        if self.kept is not None:
-            yield from self.kept[start:]
-            return
-        with av.open(_url(self.path), metadata_errors="replace") as again:
-            stream = again.streams[self.stream.index]
-            for number, packet in enumerate(_filled(again, stream)):  # type: ignore[arg-type]  # the same video stream
-                if number >= start:
-                    yield packet
-
-    def decoder(self) -> VideoCodecContext:
-        """A decoder that has forgotten all frames, though not the parameters of the stream."""
-        context = self.stream.codec_context
-        if context.is_open:
-            context.flush_buffers()
-        else:
-            _set_up(context)
-        return context
-
-
-def _set_up(context: VideoCodecContext) -> None:
-    context.thread_count = 1  # parallelism comes from the loader's workers
-    if context.codec.canonical_name == "h264":
-        # A header need not tell how far frames are reordered. By default FFmpeg then guesses, and drops a frame when
-        # the guess was too low; told to be strict, it waits as long as the standard allows.
-        context.options = {"strict": "1"}
-
-
-@contextmanager
-def _open(path: str | Path) -> Iterator[_Source]:
-    with av.open(_url(path), metadata_errors="replace") as container:
-        if container.format.name in _PLAYLISTS:
-            raise BrokenVideoError(f"{path}: cannot be read as a video (it is a list of other files)")
-        source = _Source(path, container, _video_stream(path, container))
-        _read_packets(source)
-        yield source
-
-
-def _url(path: str | Path) -> str:
-    return f"file:{path}"  # or FFmpeg would take "a:b.mp4" for a protocol
-
-
-def _video_stream(path: str | Path, container: InputContainer) -> VideoStream:
-    covers = av.stream.Disposition.attached_pic  # the cover of a song
-    streams = [stream for stream in container.streams.video if not stream.disposition & covers]
-    if not streams:
-        raise BrokenVideoError(f"{path}: cannot be read as a video (it holds no video stream)")
-    best = container.streams.best("video")
-    stream = best if best in streams else streams[0]
-    if stream.codec_context is None:
-        raise BrokenVideoError(f"{path}: cannot be read as a video (there is no decoder for its codec)")
-    return stream
-
-
-def _filled(container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
-    """All packets with content: an empty one says "no new picture" and would end the decoder's work."""
-    return (packet for packet in container.demux(stream) if packet.size)
-
-
-def _read_packets(source: _Source) -> None:
-    stream, size = source.stream, 0
-    facts: list[PacketFacts] = []
-    codec, extradata = stream.codec_context.codec.canonical_name, stream.codec_context.extradata
-    for packet in _filled(source.container, stream):
-        is_shown = not packet.is_discard
-        content = memoryview(packet)
-        entry = packet.is_keyframe and is_entry(codec, extradata, content)
-        changes = packet.has_sidedata("new_extradata") or changes_decoder(codec, extradata, content)
-        # A first packet that is a key frame by the container's index, and none by its content, is damaged.
-        is_key = packet.is_keyframe or (not facts and _begins_with_key_frame(stream))
-        facts.append(PacketFacts(packet.pts, is_shown, is_key, entry, changes))
-        source.num_shown += is_shown
-        size += packet.size
-        if source.kept is not None:
-            source.kept.append(packet)
-            if size > KEPT_PACKET_BYTES:
-                source.kept = None
-    _refuse_cut(source)
-    source.first_key = next((number for number, each in enumerate(facts) if each.is_key), 0)
-    container = source.container.format.name
-    source.index, source.promised = frame_index(container, codec, facts), promised_times(container, codec, facts)
-
-
-def _begins_with_key_frame(stream: VideoStream) -> bool:
-    return next((entry.is_keyframe for entry in stream.index_entries), False)
-
-
-def _refuse_cut(source: _Source) -> None:
-    """Refuse a file whose own index, or whose own size in its header, names data behind its end."""
-    size = source.container.size
-    entries = source.stream.index_entries
-    missing = sum(entry.pos + entry.size > size for entry in entries) if size > 0 else 0
-    if missing:
-        total = len(entries)
-        raise BrokenVideoError(f"{source.path}: is cut short, it holds {total - missing} of {total} frames")
-    if "matroska" in source.container.format.name and (end := matroska_end(Path(source.path))) and end > size:
-        raise BrokenVideoError(f"{source.path}: is cut short, it holds {size:,} of {end:,} bytes")
-
-
-# --- frames
 
 
 def _decoded(context: VideoCodecContext, packets: "Iterable[Packet[VideoStream]]") -> Iterator[VideoFrame]:
@@ -231,11 +78,11 @@ def _decoded(context: VideoCodecContext, packets: "Iterable[Packet[VideoStream]]
             yield frame
 
 
-def _looked_up(source: _Source, indices: Sequence[int]) -> np.ndarray:
+def _looked_up(source: VideoPackets, indices: Sequence[int]) -> np.ndarray:
     """Frames of a file with an index, each decoded from the last packet from which it can be."""
     assert source.index is not None
     times = source.index.times
-    pictures = _Pictures(source.path, indices)
+    pictures = Pictures(source.path, indices)
     frames: Iterator[VideoFrame] = iter(())
     entry, expected = -1, 0  # the packet where decoding began, and the frame that comes next
     for index in pictures.wanted:
@@ -256,7 +103,7 @@ def _looked_up(source: _Source, indices: Sequence[int]) -> np.ndarray:
     return pictures.filled
 
 
-def _shown_from(source: _Source, entry: int) -> Iterator[VideoFrame]:
+def _shown_from(source: VideoPackets, entry: int) -> Iterator[VideoFrame]:
     """Frames from an entry on, without those that are displayed before it: they need earlier packets."""
     assert source.index is not None
     begin = source.index.packets[entry].pts
@@ -279,14 +126,14 @@ class _Count:
     kept: list[VideoFrame] | None = field(default_factory=list)
 
 
-def _counted(source: _Source, sample: FrameSampler, max_seconds: float | None) -> np.ndarray:
+def _counted(source: VideoPackets, sample: FrameSampler, max_seconds: float | None) -> np.ndarray:
     """Frames of a file decoded from its beginning and counted as they come."""
     count = _count(source)
     total = count.num_sure if count.is_whole else max(count.num_sure + 1, source.num_shown)
     if not count.num_sure and count.is_whole:
         raise BrokenVideoError(f"{source.path}: cannot be read as a video (it holds no video frame)")
     indices = [int(index) for index in sample(_span(source, total, max_seconds))]
-    pictures = _Pictures(source.path, indices)
+    pictures = Pictures(source.path, indices)
     wanted = set(indices)
     last = max(indices)
     if last < count.num_sure:
@@ -301,7 +148,7 @@ def _counted(source: _Source, sample: FrameSampler, max_seconds: float | None) -
     return pictures.filled
 
 
-def _count(source: _Source) -> _Count:
+def _count(source: VideoPackets) -> _Count:
     count, size = _Count(), 0
     try:
         for frame in _in_order(source):
@@ -316,7 +163,7 @@ def _count(source: _Source) -> _Count:
     return count
 
 
-def _in_order(source: _Source) -> Iterator[VideoFrame]:
+def _in_order(source: VideoPackets) -> Iterator[VideoFrame]:
     """All frames in the order in which a new decoder gives them, up to the first damage.
 
     A recording may begin in the middle of a group of pictures: what stands before the first key frame is not displayed
@@ -326,14 +173,14 @@ def _in_order(source: _Source) -> Iterator[VideoFrame]:
         FFmpegError: A packet cannot be decoded.
         _UnexpectedFrameError: A frame is corrupt, missing or not the one promised.
     """
-    with av.open(_url(source.path), metadata_errors="replace") as container:
+    with av.open(file_url(source.path), metadata_errors="replace") as container:
         stream = container.streams.video[source.video_number]
         context = stream.codec_context
-        _set_up(context)
+        set_up_decoder(context)
         promised = iter(source.promised or ())
         first_promised = source.promised[0] if source.promised else None
         last: VideoFrame | None = None
-        for packet in chain(islice(_filled(container, stream), source.first_key, None), [None]):
+        for packet in chain(islice(filled_packets(container, stream), source.first_key, None), [None]):
             for frame in context.decode(packet):
                 if frame.is_corrupt or (last is None and _begins_with_nothing(context, frame)):
                     raise _UnexpectedFrameError
@@ -356,38 +203,6 @@ def _begins_with_nothing(context: VideoCodecContext, frame: VideoFrame) -> bool:
 
 def _same_memory(frame: VideoFrame, other: VideoFrame) -> bool:
     return frame.planes[0].buffer_ptr == other.planes[0].buffer_ptr
-
-
-# --- pictures
-
-
-class _Pictures:
-    """The pictures asked for, filled in as their frames come."""
-
-    def __init__(self, path: str | Path, indices: Sequence[int]):
-        self._path, self._num_pictures = path, len(indices)
-        self._places: dict[int, list[int]] = {}  # of each frame among the pictures
-        for place, index in enumerate(indices):
-            self._places.setdefault(index, []).append(place)
-        self.wanted = sorted(self._places)
-        self.filled: np.ndarray = np.empty(0, np.uint8)  # [t, h, w, 3] from the first picture on
-        self._reformat = VideoReformatter().reformat
-
-    def add(self, index: int, frame: VideoFrame) -> None:
-        """Convert a wanted frame, as FFmpeg does by default."""
-        rgb = self._reformat(frame, format="rgb24", interpolation="BICUBIC")
-        plane = rgb.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        picture = turn_upright(rows[:, : 3 * plane.width].reshape(plane.height, plane.width, 3), frame)
-        if not self.filled.size:
-            self.filled = np.empty((self._num_pictures, *picture.shape), np.uint8)
-        if self.filled.shape[1:] != picture.shape:
-            sizes = " and ".join(f"{width} x {height}" for height, width, _ in (self.filled.shape[1:], picture.shape))
-            raise BrokenVideoError(f"{self._path}: its pictures have several sizes ({sizes})")
-        self.filled[self._places[index]] = picture
-
-
-# --- errors
 
 
 @contextmanager

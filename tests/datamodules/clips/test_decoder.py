@@ -232,7 +232,7 @@ def test_a_span_within_the_first_frame_keeps_that_frame(tmp_path):
 @pytest.mark.parametrize("fps", [0.0, float("nan"), float("inf"), -1.0])
 def test_a_span_of_a_video_that_tells_no_frame_rate_is_broken(tmp_path, monkeypatch, fps):
     path = encode_video(tmp_path / "clip.mp4", numbered_frames(10))
-    monkeypatch.setattr("datamodules.clips.pyav_frames._Source.fps", fps)
+    monkeypatch.setattr("datamodules.clips.packets.VideoPackets.fps", fps)
     assert frame_numbers(read_clip(path, every_frame)) == list(range(10))
     with pytest.raises(BrokenVideoError, match=r"clip\.mp4: tells no frame rate \(fps=.*\), so its first 30 s"):
         read_clip(path, every_frame, max_seconds=30)

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from datamodules.clips import pyav_frames
+from datamodules.clips import packets, pyav_frames
 from datamodules.clips.decoder import BrokenVideoError, read_clip
 from datamodules.clips.sampling import dense_views, interleaved_views, middle_frames, segment_centres
 from tests.helpers.h264_headers import without_reorder_hint
@@ -123,7 +123,7 @@ def test_every_container_and_codec_gives_the_frames_asked_for(tmp_path, name):
 
 def indexed(path: Path) -> bool:
     """Whether single frames of a file are looked up, without decoding all before them."""
-    with pyav_frames._open(path) as source:
+    with packets.opened(path) as source:
         return source.index is not None
 
 
@@ -226,10 +226,10 @@ def test_a_list_of_other_files_is_no_video(tmp_path):
         read_clip(tmp_path / "list.m3u8", range)
 
 
-@pytest.mark.parametrize("limit", ["KEPT_PACKET_BYTES", "KEPT_FRAME_BYTES"])
+@pytest.mark.parametrize("limit", [(packets, "KEPT_PACKET_BYTES"), (pyav_frames, "KEPT_FRAME_BYTES")])
 @pytest.mark.parametrize("name", ["hevc.mp4", "xvid.avi"])
 def test_files_too_large_to_keep_are_read_twice_and_give_the_same(tmp_path, monkeypatch, limit, name):
-    monkeypatch.setattr(pyav_frames, limit, 10_000)
+    monkeypatch.setattr(*limit, 10_000)
     assert_exact(encoded(tmp_path / name, **WRONG_WITH_DECORD[name]), list(range(NUM_FRAMES)))
 
 
@@ -243,7 +243,7 @@ def test_an_index_that_promises_another_frame_is_not_trusted(tmp_path, monkeypat
         asked.append(index)
         return type(index)([time + 1 for time in index.times], index.packets)
 
-    real = pyav_frames.frame_index
-    monkeypatch.setattr(pyav_frames, "frame_index", mistaken)
+    real = packets.frame_index
+    monkeypatch.setattr(packets, "frame_index", mistaken)
     assert_exact(path, list(range(NUM_FRAMES)))
     assert len(asked) == len(SAMPLERS)
