@@ -27,6 +27,8 @@ def run(command: str, argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     set_up_messages()
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a user's own methods, backbones, data and tasks may lie
     try:
         _refuse_windows()
         for name in configs_named(argv):

@@ -202,6 +202,11 @@ def _run_after_reducing(
 def _reduce(tokens: _Tokens, reduction: Reduction | None) -> _Tokens:
     if reduction is None:
         return tokens
+    if not isinstance(reduction, Reduction):
+        raise TypeError(f"a method's reduce gave {type(reduction).__name__}: it must give a Reduction or None")
+    given, kept = reduction.tokens.shape[1], reduction.plan.num_kept
+    if given != kept:
+        raise ValueError(f"a method's reduce gave {given} tokens with a plan that keeps {kept}")
     score = tokens.score
     return _Tokens(reduction.tokens, reduction.mass, None if score is None else reduction.plan.take(score))
 

@@ -33,6 +33,11 @@ class Plan(ABC):
     def heirs(self) -> Tensor:
         """Which token stands for each of those that go afterwards, ``[b, r]``, int64; -1 where none does."""
 
+    @property
+    def num_kept(self) -> int:
+        """Tokens that stay, ``n - r``."""
+        return self.num_tokens - self.heirs().shape[1]
+
     def check_fits(self, x: Tensor) -> None:
         """Raise ValueError if ``[b, n, ...]`` has another number of tokens than the plan was made for."""
         if x.shape[1] != self.num_tokens:
