@@ -10,8 +10,8 @@ from tests.models.umt.test_vision import (
     test_decisions_masses_and_saliency_equal_the_official_ones_in_every_layer,  # noqa: F401
 )
 from vidtldr.merging import attention_backend
+from vidtldr.merging.attention import triton as triton_attention
 from vidtldr.merging.attention.attend import attend
-from vidtldr.merging.attention.attend import triton as triton_attention
 
 
 @pytest.fixture(autouse=True)
