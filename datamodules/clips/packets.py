@@ -149,6 +149,8 @@ def _read_packets(source: VideoPackets) -> None:
     source.first_key = next((number for number, each in enumerate(facts) if each.is_key), 0)
     container = source.container.format.name
     source.index, source.promised = frame_index(container, codec, facts), promised_times(container, codec, facts)
+    if source.index is None:
+        source.kept = None  # only what is looked up is decoded from kept packets
 
 
 def _begins_with_key_frame(stream: VideoStream) -> bool:

@@ -10,7 +10,7 @@ Nothing seeks in the file: packets are read in their order, so no container's ow
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -58,10 +58,9 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
     with _errors_as_broken(path), opened(path) as source:
         if source.index is not None:
             span = _span(source, len(source.index.times), max_seconds)
-            try:
+            # Where that fails, decoding from the beginning tells what the file is worth.
+            with suppress(_UnexpectedFrameError, av.error.FFmpegError):
                 return _looked_up(source, [int(index) for index in sample(span)])
-            except (_UnexpectedFrameError, av.error.FFmpegError):
-                pass  # decoding from the beginning tells what the file is worth
         return _counted(source, sample, max_seconds)
 
 
