@@ -30,7 +30,8 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
             raise BrokenVideoError(f"{path}: holds no video frame")
         fps = float(decoder.metadata.average_fps or 0)
         in_span = num_frames if max_seconds is None else frames_within(path, num_frames, fps, max_seconds)
-        return decoder.get_frames_at([int(index) for index in sample(in_span)]).data.numpy()
+        frames: np.ndarray = decoder.get_frames_at([int(index) for index in sample(in_span)]).data.numpy()
+        return frames
 
 
 @contextmanager
