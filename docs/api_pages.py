@@ -20,6 +20,18 @@ def modules() -> Iterator[str]:
         yield from (module.name for module in found if not module.name.endswith(".__main__"))
 
 
+def can_be_imported(name: str) -> bool:
+    """Whether a module has what it needs here: a decoder or a GPU compiler that is a choice may be missing."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] in PACKAGES:
+            raise
+        print(f"no page for {name}: {error}")
+        return False
+    return True
+
+
 def import_what_waits(name: str) -> None:
     """Import what a package imports only when it is asked for; pdoc does not ask."""
     package = importlib.import_module(name)
@@ -30,7 +42,7 @@ def import_what_waits(name: str) -> None:
 if __name__ == "__main__":
     # Each module is named here and found again in its package.
     warnings.filterwarnings("ignore", message="The module specification")
-    names = list(modules())
+    names = [name for name in modules() if can_be_imported(name)]
     for waiting in ("datamodules", "vidtldr.tasks", "vidtldr.cost"):
         import_what_waits(waiting)
     pdoc.render.configure(docformat="google", footer_text="vidtldr")
