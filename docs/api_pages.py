@@ -42,7 +42,7 @@ def import_what_waits(name: str) -> None:
 if __name__ == "__main__":
     # Each module is named here and found again in its package.
     warnings.filterwarnings("ignore", message="The module specification")
-    names = [name for name in modules() if can_be_imported(name)]
+    names = [name if can_be_imported(name) else f"!{name}" for name in modules()]  # pdoc leaves "!name" out
     for waiting in ("datamodules", "vidtldr.tasks", "vidtldr.cost"):
         import_what_waits(waiting)
     pdoc.render.configure(docformat="google", footer_text="vidtldr")
