@@ -30,7 +30,7 @@ class ClipGrid:
     def of(cls, encoder: VisionTransformer, num_frames: int) -> "ClipGrid":
         """The grid of an encoder for clips of so many frames: its patch embedding tells whether time is in it."""
         *steps, rows, columns = encoder.patch_embed.grid_size
-        return cls(*steps, rows, columns) if steps else cls(num_frames, rows, columns, images_per_clip=num_frames)
+        return cls(steps[0], rows, columns) if steps else cls(num_frames, rows, columns, images_per_clip=num_frames)
 
     @property
     def shape(self) -> tuple[int, int, int]:
