@@ -19,7 +19,8 @@ from vidtldr.results.report import describe_options
 Place = tuple[int, int, int]
 """Step, row and column of a patch."""
 
-_PAGE_WIDTH, _LOWEST, _HIGHEST = 1280, 80, 160  # pixels; of a row of frames, and of a frame
+_MOST_COLUMNS = 8
+_FRAME_HEIGHT = 160  # pixels; of 8 frames beside each other, as much as a page shows
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,13 @@ class Subject:
     @property
     def frames(self) -> Frames:
         """The clip in a size to look at."""
-        height = min(max(_PAGE_WIDTH // self.num_frames, _LOWEST), _HIGHEST)
-        return resized(self.clip.frames, height)
+        return resized(self.clip.frames, _FRAME_HEIGHT)
+
+    @property
+    def columns(self) -> int:
+        """Frames beside each other, such that lines of them are equally long."""
+        num_lines = -(-self.num_frames // _MOST_COLUMNS)
+        return -(-self.num_frames // num_lines)
 
     def layers(self, method: Method | None = None, depth: int | None = None) -> list[LayerScores]:
         """Scores of the first layers, or of all."""
