@@ -134,7 +134,7 @@ def query_figure(subject: Subject, *, layer: int, query: Place | None = None) ->
 
 
 def merging_figure(subject: Subject, methods: Mapping[str, Method], *, layer: int | None = None) -> Figure:
-    """Figure 6: where tokens merged under each method, and the mass per patch.
+    """Figure 6: where tokens merged under each method, their mass per patch, and what survives of each patch.
 
     Args:
         subject: Model and clip.
@@ -152,7 +152,8 @@ def merging_figure(subject: Subject, methods: Mapping[str, Method], *, layer: in
         merged = merge_map(frames, owner, share)
         rows.append(Row(merged, f"{title}: {scores.num_tokens} tokens of {owner.size}"))
         if not np.all(mass == 1):  # of ToMe it always is
-            rows.append(_heat(frames, mass, f"{name}: mass per patch", Limits(0, 1)))
+            rows.append(_heat(frames, mass, f"{name}: mass of the token for each of its patches", Limits(0, 1)))
+            rows.append(_heat(frames, share, f"{name}: share of the patch that survives", Limits(0, 1)))
         videos.append(merged)
     return Figure(rows, arrays, tuple(videos))
 
