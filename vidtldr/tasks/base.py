@@ -66,11 +66,6 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
     def score_note(self) -> str:
         """What the scores are, in a sentence."""
 
-    @property
-    @abstractmethod
-    def vision_encoder(self) -> VisionTransformer:
-        """The ViT that token merging is put on."""
-
     @abstractmethod
     def load_weights(self, path: str | Path) -> list[str]:
         """Load a checkpoint into the model; returns the entries that the task does not use."""
@@ -91,6 +86,11 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
     @abstractmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
         """What each video adds to the compared score."""
+
+    @property
+    def vision_encoder(self) -> VisionTransformer:
+        """The ViT that token merging is put on: that of the model, or all of it."""
+        return cast(VisionTransformer, getattr(self.model, "vision_encoder", self.model))
 
     def example_clip(self) -> Tensor:
         """A blank normalised clip to count FLOPs with, as the vision encoder takes it."""
@@ -142,9 +142,12 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
     def _start_from(self, checkpoint: str | None, **options: bool) -> None:
         """Load the weights that a config names, if it names any; with options of :meth:`load_weights`."""
         if checkpoint is not None:
-            unused = self.load_weights(checkpoint, **options)
+            self._load_named(checkpoint, **options)
             self.checkpoint_sha256 = file_sha256(checkpoint)
-            _log.info("%s loaded; %d entries that this task does not use left out", checkpoint, len(unused))
+
+    def _load_named(self, checkpoint: str, **options: bool) -> None:
+        unused = self.load_weights(checkpoint, **options)
+        _log.info("%s loaded; %d entries that this task does not use left out", checkpoint, len(unused))
 
 
 AnyTask = Task[Any, Any]

@@ -32,7 +32,7 @@ class LaterPass(Pass):
     Attributes:
         num_items: How many things there are to do.
         batch_size: Things whose outcome is kept together.
-        run: From the number of a thing to its outcome, ``[n]``.
+        run: From the number of a thing to its outcome, of one shape for all; outcomes are stacked in a last dimension.
     """
 
     num_items: int
