@@ -30,7 +30,7 @@ def arrows(tmp_path):
 
 
 def test_a_format_of_ones_own_is_read_once_it_is_listed(arrows, monkeypatch, caplog):
-    with pytest.raises(ValueError, match="in no known format: its first line is 'a.mp4 -> a cat'"):
+    with pytest.raises(ValueError, match=r"in no known format: its first line is 'a\.mp4 -> a cat'"):
         read_annotation(arrows)
     monkeypatch.setattr("datamodules.annotations.retrieval_files.FORMATS", [*FORMATS, Arrows()])
     with caplog.at_level(logging.INFO):
