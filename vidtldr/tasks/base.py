@@ -126,7 +126,7 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
             UserError: The Trainer was given loaders and no datamodule.
         """
         callback = _kept_outputs(self.trainer.callbacks)  # type: ignore[attr-defined]
-        data = callback.data if callback and callback.data else self.trainer.datamodule  # type: ignore[attr-defined]
+        data = callback.data if callback and callback.data else getattr(self.trainer, "datamodule", None)
         if data is None:
             raise UserError(f"{type(self).__name__} needs a datamodule: Trainer.test(task, datamodule=data)")
         return cast(Data, data)
@@ -138,6 +138,10 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
     def validation_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Outcome:
         """As in a test."""
         return self.test_step(batch, batch_idx, dataloader_idx)
+
+    def teardown(self, stage: str) -> None:
+        """Forget the data, which Lightning would keep for a later test that is given loaders alone."""
+        self.trainer.datamodule = None  # type: ignore[attr-defined]
 
     def _start_from(self, checkpoint: str | None, **options: bool) -> None:
         """Load the weights that a config names, if it names any; with options of :meth:`load_weights`."""

@@ -98,14 +98,11 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
     @property
     def score_note(self) -> str:
         """What the scores are."""
+        prompt = "bare class names" if self.template is None else f"prompt '{self.template}'"
         return (
             "top-1 in percent, each half of the classes within its own names; HM = harmonic mean; "
-            f"{self.num_seeds} of {PUBLISHED_SEEDS} seeds; {self._prompt_note}; GFLOPs = image tower, one clip"
+            f"{self.num_seeds} of {PUBLISHED_SEEDS} seeds; {prompt}; GFLOPs = image tower, one clip"
         )
-
-    @property
-    def _prompt_note(self) -> str:
-        return "bare class names" if self.template is None else f"prompt '{self.template}'"
 
     def use_seed(self, seed: int) -> None:
         """Load the checkpoint of one seed, from 0, unless it is there already."""
@@ -146,11 +143,10 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
 
     def on_test_start(self) -> None:
         """Encode the class names of both halves, once for all batches."""
-        self._encode_halves()
+        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            self._class_features = [self.encode_classes(list(self.data.class_names[half])) for half in HALVES]
 
-    def on_validation_start(self) -> None:
-        """As in a test."""
-        self._encode_halves()
+    on_validation_start = on_test_start
 
     def test_step(self, batch: ViewBatch, batch_idx: int, dataloader_idx: int = 0) -> Outcome:
         """Classify a batch of videos among the names of its half."""
@@ -210,7 +206,7 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
 
     def on_fit_start(self) -> None:
         """Prepare the soft targets for the base classes."""
-        self._base_tokens = self.tokenizer(prompts(self._class_names("base"), self.template)).to(self.device)
+        self._base_tokens = self.tokenizer(prompts(list(self.data.class_names["base"]), self.template)).to(self.device)
         self.mixer = ClipMixer(len(self._base_tokens), **self._mixing)
 
     def class_logits(self, clips: Tensor) -> Tensor:
@@ -221,13 +217,6 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         """All but the table of token embeddings, which is fixed, as published."""
         self.model.token_embedding.requires_grad_(self.train_token_embedding)
         return super().parameter_groups()
-
-    def _class_names(self, half: str) -> list[str]:
-        return list(self.data.class_names[half])
-
-    def _encode_halves(self) -> None:
-        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            self._class_features = [self.encode_classes(self._class_names(half)) for half in HALVES]
 
 
 def _half_and_seed(pass_name: str) -> tuple[Half, int]:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from datamodules.contract import EvaluationData
 from datamodules.loading.batches import Batch
+from datamodules.loading.sharding import Share
 from vidtldr.errors import UserError
 from vidtldr.results.samples import Sample
 from vidtldr.storage.batch_store import BatchOutput, BatchStore
@@ -145,15 +146,14 @@ class KeptOutputs(Callback):
         """Do this process's part of a later pass; gives the outputs of all."""
         done = trainer.strategy.broadcast(_items(self._kept_in.outputs(later.name)))
         self._found[later.name] = sum(done.values())
-        left = [batch for batch in later.batches if batch.start not in done]
-        own = left[trainer.global_rank :: trainer.world_size]
+        own = Share(trainer.global_rank, trainer.world_size, done).of(later.num_items, later.batch_size)
         with trainer.precision_plugin.forward_context(), stage(trainer, later.caption, sum(map(len, own))) as advance:
-            for batch in own:
+            for batch in filter(None, own):
                 outcomes = []
                 for item in batch:
                     outcomes.append(later.run(item))
                     advance()
-                self._keep(later.name, batch.start, {later.name: torch.stack(outcomes, dim=-1)}, len(batch), {})
+                self._keep(later.name, batch[0], {later.name: torch.stack(outcomes, dim=-1)}, len(batch), {})
         return self._all_outputs(trainer, later.name)
 
     def _keep(

@@ -39,12 +39,6 @@ class LaterPass(Pass):
     batch_size: int
     run: Callable[[int], Tensor]
 
-    @property
-    def batches(self) -> list[range]:
-        """The things of each batch."""
-        starts = range(0, self.num_items, self.batch_size)
-        return [range(start, min(start + self.batch_size, self.num_items)) for start in starts]
-
 
 @dataclass(frozen=True)
 class Scores:

@@ -1,7 +1,6 @@
 """Video question answering: encode videos, answer the questions of each; and the fine-tuning that goes with it."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -94,9 +93,7 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
         """Split the answers into word pieces."""
         self._answer_pieces = self._tokenize_answers(self.data.answers)
 
-    def on_validation_epoch_start(self) -> None:
-        """As in a test."""
-        self.on_test_epoch_start()
+    on_validation_epoch_start = on_test_epoch_start
 
     def test_step(self, batch: QuestionBatch, batch_idx: int, dataloader_idx: int = 0) -> Outcome:
         """Encode a batch of videos; their questions wait, so that a step takes as long as the encoder does."""
@@ -112,27 +109,25 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
         if outcome is not None:
             for video, questions in zip(outcome["tokens"], batch.questions, strict=True):
                 found += self._answer(video, questions) if questions else []
-        asked = {
-            "video": [index for index, group in zip(batch.index.tolist(), batch.questions) for _ in group],
-            "questions": list(chain.from_iterable(batch.questions)),
-            "answers": list(chain.from_iterable(batch.answers)),
-            "question_ids": list(chain.from_iterable(batch.question_ids)),
-        }
-        return {"found": torch.tensor(found, dtype=torch.int64)}, asked
+        groups = zip(batch.index.tolist(), batch.question_ids, batch.questions, batch.answers)
+        asked = [
+            {"video": self.data.records.videos[video], "id": number, "question": question, "answer": answer}
+            for video, *group in groups
+            for number, question, answer in zip(*group, strict=True)
+        ]
+        return {"found": torch.tensor(found, dtype=torch.int64)}, {"asked": asked}
 
     def score(self, outputs: Outputs) -> Scores:
         """``accuracy``, ``oov`` and accuracies by first word, such as ``first_what``."""
-        answers = self.data.answers
-        accuracy = AnswerAccuracy(answers, self.first_words, sync_on_compute=False)
-        for output in outputs["answers"]:
-            found = [answers[number] for number in output["found"].tolist()]
-            accuracy.update(found, output.notes["answers"], output.notes["questions"])
+        accuracy = AnswerAccuracy(self.data.answers, self.first_words, sync_on_compute=False)
+        rows = self._samples(outputs["answers"])
+        accuracy.update(*([row[key] for row in rows] for key in ("prediction", "answer", "question")))
         if not bool(accuracy.questions.any()):
             raise UserError("nothing is left to evaluate: no readable video has a question")
         metrics = {
             name if name in _SCORES.columns else _BY_WORD + name: value for name, value in accuracy.compute().items()
         }
-        return Scores(metrics, partial(self._samples, outputs["answers"]))
+        return Scores(metrics, lambda: rows)
 
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
@@ -141,23 +136,12 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
 
     def _samples(self, outputs: Sequence[BatchOutput]) -> list[Sample]:
         """One row for each question."""
-        videos, answers = self.data.records.videos, self.data.answers
-        rows: list[Sample] = []
-        for output in outputs:
-            notes, found = output.notes, [answers[number] for number in output["found"].tolist()]
-            columns = (notes["video"], notes["question_ids"], notes["questions"], notes["answers"], found)
-            rows += [
-                {
-                    "video": videos[video],
-                    "id": number,
-                    "question": question,
-                    "answer": answer,
-                    "prediction": predicted,
-                    "correct": predicted == answer,
-                }
-                for video, number, question, answer, predicted in zip(*columns, strict=True)
-            ]
-        return rows
+        return [
+            {**asked, "prediction": predicted, "correct": predicted == asked["answer"]}
+            for output in outputs
+            for asked, number in zip(output.notes["asked"], output["found"].tolist(), strict=True)
+            for predicted in [self.data.answers[number]]
+        ]
 
     def _answer(self, video: Tensor, questions: list[str]) -> list[int]:
         """Positions in the list of the answers to questions about one video, given its tokens ``[n, d]``."""
