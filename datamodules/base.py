@@ -52,7 +52,7 @@ class VideoDataModule(DatasetFiles, ClipShape):
             published evaluations saw, wrong ones from some containers included; torchcodec needs FFmpeg's libraries.
         training_seed: Of the order of training videos and of what is random about each, the same in each process; that
             of the whole training if not given.
-        **files: Options of :class:`~datamodules.dataset_files.DatasetFiles`.
+        **options: Options of :class:`~datamodules.dataset_files.DatasetFiles`.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class VideoDataModule(DatasetFiles, ClipShape):
         kept_clips_gb: float = 16.0,
         decoder: Decoder = "auto",
         training_seed: int | None = None,
-        **files: Any,
+        **options: Any,
     ):
-        super().__init__(root, **files)
+        super().__init__(root, **options)
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise ValueError(f"crop_scale={tuple(crop_scale)} must be two rising shares in (0, 1]")
