@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -134,12 +134,12 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
     @property
     def passes(self) -> tuple[Pass, ...]:  # type: ignore[override]  # another for each seed
         """Classifying the videos of each half, by the model of the present seed."""
-        return tuple(Pass(f"{half}-{self._seed}", f"{half} classes") for half in HALVES)
+        return tuple(Pass(_pass_name(half, self._seed), f"{half} classes") for half in HALVES)
 
     def scored_passes(self, num_loaders: int) -> tuple[Pass, ...]:
         """Also those of the seeds before."""
-        names = [f"{half}-{seed}" for seed in range(self._seed + 1) for half in HALVES[:num_loaders]]
-        return tuple(Pass(name, "") for name in names)
+        places = [(half, seed) for seed in range(self._seed + 1) for half in HALVES[:num_loaders]]
+        return tuple(Pass(_pass_name(*place), "") for place in places)
 
     def on_test_start(self) -> None:
         """Encode the class names of both halves, once for all batches."""
@@ -158,9 +158,14 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
     def score(self, outputs: Outputs) -> Scores:
         """``base``, ``novel`` and ``hm`` over the seeds so far; of a validation ``base`` alone."""
         accuracy = BaseToNovelAccuracy(self.num_seeds, sync_on_compute=False)
-        classified = [(name, output) for name, each in outputs.items() for output in each if "logits" in output]
-        for name, output in classified:
-            half, seed = _half_and_seed(name)
+        classified = [
+            (half, seed, output)
+            for seed in range(self._seed + 1)
+            for half in HALVES
+            for output in outputs.get(_pass_name(half, seed), ())
+            if "logits" in output
+        ]
+        for half, seed, output in classified:
             accuracy.update(output["logits"], output["label"], half=half, seed=seed)
         samples = partial(self._samples, classified)
         if len(outputs) == 1:  # a validation, which has no novel classes
@@ -180,11 +185,10 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
 
         return contributions_of(samples, hits, parts=len(HALVES) * num_seeds, combine="harmonic")
 
-    def _samples(self, classified: Sequence[tuple[str, BatchOutput]]) -> list[Sample]:
+    def _samples(self, classified: Sequence[tuple[Half, int, BatchOutput]]) -> list[Sample]:
         """One row for each video under each seed."""
         rows: list[Sample] = []
-        for name, output in classified:
-            half, seed = _half_and_seed(name)
+        for half, seed, output in classified:
             videos = self.data.records[half].videos
             logits, label = output["logits"], output["label"]
             ranks = retrieval_ranks(logits, [[int(number)] for number in label])
@@ -219,6 +223,5 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         return super().parameter_groups()
 
 
-def _half_and_seed(pass_name: str) -> tuple[Half, int]:
-    half, _, seed = pass_name.partition("-")
-    return cast(Half, half), int(seed)
+def _pass_name(half: Half, seed: int) -> str:
+    return f"{half}-{seed}"
