@@ -22,6 +22,8 @@ def stage(trainer: Trainer, name: str, total: int) -> Iterator[Callable[[], None
 
     for listener in listeners:
         listener.on_stage_start(name, total)
-    yield advance
-    for listener in listeners:
-        listener.on_stage_end()
+    try:
+        yield advance
+    finally:
+        for listener in listeners:
+            listener.on_stage_end()
