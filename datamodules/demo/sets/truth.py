@@ -58,7 +58,8 @@ class KnownVideos:
         return self.videos.cover(*self._place(path))
 
     def _place(self, path: Path) -> tuple[str, int]:
-        name = path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
+        file, root = path.resolve(), self.root.resolve()
+        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
         if name not in self.places:
             raise ValueError(f"{path} is none of the {len(self.places)} videos that were generated into {self.root}")
         return self.places[name]
