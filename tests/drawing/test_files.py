@@ -73,6 +73,16 @@ def test_a_palette_makes_a_picture_smaller_and_keeps_it_close(tmp_path: Path) ->
     assert (tmp_path / "small.png").stat().st_size < (tmp_path / "full.png").stat().st_size
 
 
+def test_a_palette_keeps_what_is_clear_and_what_is_opaque(tmp_path: Path) -> None:
+    sheet = strip([Row(_moving(height=60, width=90), "caption")], transparent=True)
+    write_png(tmp_path / "small.png", sheet, colours=256)
+    read = np.asarray(Image.open(tmp_path / "small.png").convert("RGBA")).astype(int)
+    assert np.abs(read[..., 3] - sheet[..., 3]).max() <= 255 / 15 / 2 + 1
+    assert np.array_equal(read[..., 3] == 255, sheet[..., 3] >= 247)
+    seen = sheet[..., 3] > 0
+    assert np.abs(read[seen] - sheet[seen])[:, :3].mean() < 4
+
+
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot write .*nowhere"):
         write_mp4(tmp_path / "nowhere" / "clip.mp4", _moving(), fps=2)

@@ -16,9 +16,13 @@ from vidtldr.drawing.pictures import COLOUR_MAP, Limits
 Picture = NDArray[np.uint8]
 """``[H, W, 3]`` RGB, or ``[H, W, 4]`` with opacity."""
 
-_WHITE, _CLEAR = (255, 255, 255, 255), (255, 255, 255, 0)
 _INK = (118, 124, 132, 255)  # grey that reads on white and on black
-_GAP, _MARGIN, _FONT_SIZE, _BAR = 4, 8, 13, (90, 9)
+_WHITE, _CLEAR = (255, 255, 255, 255), (*_INK[:3], 0)
+_GAP, _MARGIN = 4, 8
+_SMALLEST_TEXT, _WIDTH_PER_TEXT_SIZE = (
+    13,
+    64,
+)  # wide sheets are shown smaller than they are, their text must not be small
 
 
 @dataclass(frozen=True)
@@ -47,41 +51,51 @@ def strip(rows: Sequence[Row], *, transparent: bool = False) -> Picture:
         ``[H, W, 3]``, or ``[H, W, 4]`` if the background is left out.
     """
     width = max(len(row.pictures) * (row.pictures.shape[2] + _GAP) - _GAP for row in rows) + 2 * _MARGIN
-    height = sum(row.pictures.shape[1] + _GAP + _caption_height(row) for row in rows) - _GAP + 2 * _MARGIN
+    size = max(_SMALLEST_TEXT, width // _WIDTH_PER_TEXT_SIZE)
+    captions = [_caption(row, size) for row in rows]
+    above = [0 if caption is None else caption.height for caption in captions]
+    height = sum(row.pictures.shape[1] + _GAP for row in rows) - _GAP + sum(above) + 2 * _MARGIN
     sheet = Image.new("RGBA", (width, height), _CLEAR if transparent else _WHITE)
     top = _MARGIN
-    for row in rows:
-        if row.caption or row.limits:
-            _caption(sheet, row, top)
-            top += _caption_height(row)
+    for row, caption, caption_height in zip(rows, captions, above, strict=True):
+        if caption is not None:
+            sheet.alpha_composite(
+                caption.crop((0, 0, min(caption.width, width - _MARGIN), caption.height)), (_MARGIN, top)
+            )
         for position, picture in enumerate(row.pictures):
-            sheet.paste(Image.fromarray(picture), (_MARGIN + position * (picture.shape[1] + _GAP), top))
-        top += row.pictures.shape[1] + _GAP
+            left = _MARGIN + position * (picture.shape[1] + _GAP)
+            sheet.paste(Image.fromarray(picture), (left, top + caption_height))
+        top += caption_height + row.pictures.shape[1] + _GAP
     return np.asarray(sheet if transparent else sheet.convert("RGB"))
 
 
-def _caption_height(row: Row) -> int:
-    return _FONT_SIZE + 8 if row.caption or row.limits else 0
-
-
-def _caption(sheet: Image.Image, row: Row, top: int) -> None:
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, top), row.caption, _INK, font=_font())
+def _caption(row: Row, size: int) -> Image.Image | None:
+    """The line above a row: its caption, and a legend if it has one."""
+    if not row.caption and row.limits is None:
+        return None
+    font = _font(size)
+    parts: list[str | Image.Image] = [row.caption] if row.caption else []
+    line = Image.new("RGBA", (4096, size * 3 // 2), _CLEAR)
+    draw, left = ImageDraw.Draw(line), 0
     if row.limits is not None:
         low, high = f"{row.limits.low:.2g}", f"{'≥ ' if row.limits.exceeded else ''}{row.limits.high:.2g}"
-        left = _MARGIN + draw.textlength(row.caption, font=_font()) + 16
-        draw.text((left, top), low, _INK, font=_font())
-        left += draw.textlength(low, font=_font()) + 5
-        sheet.paste(Image.fromarray(_colour_bar()), (round(left), top + (_FONT_SIZE - _BAR[1]) // 2 + 2))
-        draw.text((left + _BAR[0] + 5, top), high, _INK, font=_font())
+        parts += [f"  {low}", _colour_bar(size), high]
+    for part in parts:
+        if isinstance(part, str):
+            draw.text((left, 0), part, _INK, font=font)
+            left += round(draw.textlength(part, font=font)) + size // 2
+        else:
+            line.paste(part, (left, size // 4))
+            left += part.width + size // 2
+    return line.crop((0, 0, left, line.height))
 
 
-def _colour_bar() -> Picture:
-    colours = matplotlib.colormaps[COLOUR_MAP](np.linspace(0, 1, _BAR[0]), bytes=True)[:, :3]
-    return np.repeat(colours[None], _BAR[1], axis=0)
+def _colour_bar(size: int) -> Image.Image:
+    colours = matplotlib.colormaps[COLOUR_MAP](np.linspace(0, 1, 7 * size), bytes=True)[:, :3]
+    return Image.fromarray(np.repeat(colours[None], size * 2 // 3, axis=0))
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont:
     # The one font that every installation has: it comes with matplotlib.
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", _FONT_SIZE)
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
