@@ -79,7 +79,7 @@ def test_every_score_is_there_for_every_layer_and_token(alone):
     scores = scores_of(encoder.eval(), clips, np.random.default_rng(3))
     assert tuple(scores) == SCORES
     shape = (2, 4, 2, 2)
-    assert all(values.shape == (layers, *shape) for values, layers in zip(scores.values(), (3, 3, 1, 1)))
+    assert all(values.shape == (layers, *shape) for values, layers in zip(scores.values(), (3, 3, 1, 3)))
     again = scores_of(encoder, clips, np.random.default_rng(3))
     assert all(torch.equal(again[name], scores[name]) for name in SCORES)
     assert not torch.equal(scores_of(encoder, clips, np.random.default_rng(4))["random"], scores["random"])

@@ -11,37 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from vidtldr.drawing.charts import INK, NEUTRAL, STYLE
 from vidtldr.evidence.intervals import estimate
 from vidtldr.evidence.report import METRICS, merging_mean
 from vidtldr.evidence.subjects import TRAINED, UNTRAINED, Evidence
 
-INK, RULE, NEUTRAL = "#1f2328", "#d8dee4", "#7d8590"
 COLOURS = {"saliency": "#d55e00", "attentiveness": "#0072b2", "rollout": "#009e73", "random": NEUTRAL}
 """Of the scores, from the palette of Okabe and Ito (2008)."""
 
-_STYLE: dict[Any, object] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib: texts are as wide everywhere
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 10,
-    "axes.edgecolor": RULE,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "xtick.color": RULE,
-    "ytick.color": RULE,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "ytick.major.size": 0,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 3.5,
-    "svg.fonttype": "none",  # text remains text
-    "text.parse_math": False,  # names of configs are what they are
-}
+_STYLE: dict[Any, object] = {**STYLE, "axes.titlesize": 10, "axes.spines.left": True, "lines.markersize": 3.5}
 
 
 def layer_chart(found: Sequence[Evidence]) -> str:
@@ -52,6 +30,7 @@ def layer_chart(found: Sequence[Evidence]) -> str:
             for row, metric in enumerate(METRICS):
                 _mark_merging(axes[row, column], evidence)
                 _draw_scores(axes[row, column], evidence, layers, lambda values: values, metric)
+                _draw_untrained(axes[row, column], evidence, layers, metric)
             axes[-1, column].set_xlabel("layer")
         return _svg(figure)
 
@@ -68,8 +47,8 @@ def frame_chart(found: Sequence[Evidence]) -> str:
                 _draw_scores(axes[row, column], evidence, steps, _of_merging(evidence), quantity)
             objects = np.stack([each.shares for each in evidence.foreground]).mean(axis=0)
             axes[1, column].plot(steps, objects, color=INK, linestyle="--", linewidth=1.2, label="objects")
-            axes[1, column].set_ylim(bottom=0)
             axes[-1, column].set_xlabel("frame" if evidence.subject.frames_per_step == 1 else "tubelet")
+        axes[1, 0].set_ylim(bottom=0)
         return _svg(figure)
 
 
@@ -80,21 +59,27 @@ def _of_merging(evidence: Evidence) -> Callable[[np.ndarray], np.ndarray]:
 def _draw_scores(
     axes: Axes, evidence: Evidence, x: np.ndarray, reduce: Callable[[np.ndarray], np.ndarray], quantity: str
 ) -> None:
-    """A line with its band for each score of the trained model, a dotted line for each of the untrained one."""
-    for weights, findings in evidence.findings.items():
-        alone = weights == TRAINED or TRAINED not in evidence.findings
-        for score, colour in COLOURS.items():
-            known = estimate(reduce(getattr(findings[score], quantity)))
-            if alone:
-                axes.plot(x, known.mean, color=colour, marker="o", label=score)
-                axes.fill_between(x, known.low, known.high, color=colour, alpha=0.15, linewidth=0)
-            elif score in ("saliency", "attentiveness"):
-                axes.plot(x, known.mean, color=colour, linestyle=":", linewidth=1.2, label=f"{score}, {UNTRAINED}")
+    """A line with its band for each score; of the trained model where there is one."""
+    findings = evidence.findings.get(TRAINED, evidence.findings[UNTRAINED])
+    for score, colour in COLOURS.items():
+        known = estimate(reduce(getattr(findings[score], quantity)))
+        axes.plot(x, known.mean, color=colour, marker="o", label=score)
+        axes.fill_between(x, known.low, known.high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _draw_untrained(axes: Axes, evidence: Evidence, layers: np.ndarray, metric: str) -> None:
+    """Dotted, beside the trained model, the scores that differ from layer to layer."""
+    for score in ("saliency", "attentiveness") if TRAINED in evidence.findings else ():
+        mean = estimate(getattr(evidence.findings[UNTRAINED][score], metric)).mean
+        label = f"{score}, {UNTRAINED}"
+        axes.plot(layers, mean, color=COLOURS[score], linestyle=":", linewidth=1.2, label=label)
 
 
 def _mark_merging(axes: Axes, evidence: Evidence) -> None:
     for layer in evidence.subject.merging_layers:
-        axes.axvspan(layer + 0.5, layer + 1.5, color=NEUTRAL, alpha=0.12, linewidth=0, zorder=0)
+        axes.axvspan(
+            layer + 0.5, layer + 1.5, color=NEUTRAL, alpha=0.12, linewidth=0, zorder=0, label="vid-TLDR merges"
+        )
 
 
 @contextmanager
@@ -113,7 +98,8 @@ def _figure(found: Sequence[Evidence], names: Sequence[str], salt: str) -> Itera
 
 def _svg(figure: Figure) -> str:
     """The figure with a legend above it, as SVG without a date; white behind it, to be read on dark pages too."""
-    handles = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels())}
+    handles = {text: drawn for axes in figure.axes for drawn, text in zip(*axes.get_legend_handles_labels())}
+    handles |= {text: handles.pop(text) for text in ("vid-TLDR merges",) if text in handles}  # lines before areas
     figure.legend(
         handles.values(), handles.keys(), loc="outside upper left", ncols=7, frameon=False, handlelength=1.6,
         columnspacing=1.2,

@@ -26,7 +26,7 @@ _Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Finding:
     """How a score finds the foreground; of one video, or of several with an axis for them in front.
 
-    Rollout and the random score know no layers: they are the same in each.
+    Rollout is of all layers together: it is the same in each.
 
     Attributes:
         auc: ``[layers]``, among the tokens that attend to each other: those of a clip, or of each frame where frames
@@ -76,18 +76,18 @@ def scores_of(encoder: VisionTransformer, clips: Tensor, generator: np.random.Ge
         generator: Of the random score.
 
     Returns:
-        By the names in :data:`SCORES`: ``[layers, b, t, h, w]`` float32, with one layer where layers do not matter.
+        By the names in :data:`SCORES`: ``[layers, b, t, h, w]``; one layer for rollout, which is of all together.
     """
     num_frames = clips.shape[1]
     inputs = encoder_input(encoder, clips)
     layers = layer_scores(encoder, inputs, num_frames=num_frames)
     rolled = rollout_scores(encoder, inputs, num_frames=num_frames).cpu()
-    drawn = torch.from_numpy(generator.random(rolled.shape))
+    drawn = torch.from_numpy(generator.random((len(layers), *rolled.shape)))
     return {
         "saliency": torch.stack([layer.saliency for layer in layers]).cpu(),
         "attentiveness": torch.stack([layer.attentiveness for layer in layers]).cpu(),
         "rollout": rolled[None],
-        "random": drawn[None],
+        "random": drawn,
     }
 
 
