@@ -15,7 +15,6 @@ from vidtldr.storage.json_values import plain
 
 METRICS = {"auc": "ROC AUC", "iou": "IoU at equal area"}
 _OTHERS = tuple(score for score in SCORES if score != "saliency")
-_MINUS = "\N{MINUS SIGN}"
 
 
 def blocks(found: Sequence[Evidence]) -> list[Block]:
@@ -72,7 +71,7 @@ def _difference_block(found: Sequence[Evidence]) -> Block:
             for other in ("attentiveness", "rollout")
         ]
         rows.append([name, *cells])
-    columns = [f"{metric.upper() if metric == 'auc' else 'IoU'} {_MINUS} {other}" for metric in METRICS
+    columns = [f"{metric.upper() if metric == 'auc' else 'IoU'} - {other}" for metric in METRICS
                for other in ("attentiveness", "rollout")]  # fmt: skip
     return Block(
         "Saliency against its rivals, in the same layers: difference [95 % interval]", ["model", *columns], rows
@@ -124,7 +123,7 @@ def _cell(found: Estimate, *place: int, digits: int = 2, signed: bool = False) -
     if not np.isfinite(mean):
         return "-"
     sign = "+" if signed else ""
-    return f"{mean:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]".replace("-", _MINUS)
+    return f"{mean:{sign}.{digits}f} [{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
 
 
 def _model_json(evidence: Evidence) -> dict[str, Any]:
