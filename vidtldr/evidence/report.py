@@ -71,11 +71,9 @@ def _difference_block(found: Sequence[Evidence]) -> Block:
             for other in ("attentiveness", "rollout")
         ]
         rows.append([name, *cells])
-    columns = [f"{metric.upper() if metric == 'auc' else 'IoU'} - {other}" for metric in METRICS
-               for other in ("attentiveness", "rollout")]  # fmt: skip
-    return Block(
-        "Saliency against its rivals, in the same layers: difference [95 % interval]", ["model", *columns], rows
-    )
+    columns = [f"{other} {name}" for name in ("AUC", "IoU") for other in ("attentiveness", "rollout")]
+    title = "Saliency minus its rivals, in the same layers: difference [95 % interval]"
+    return Block(title, ["model", *columns], rows)
 
 
 def _late_block(found: Sequence[Evidence]) -> Block:
