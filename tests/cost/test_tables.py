@@ -7,13 +7,14 @@ import pytest
 from rich.console import Console
 
 from vidtldr.cli.paths import config_names
-from vidtldr.cost.command import main, print_blocks
+from vidtldr.cost.command import main
 from vidtldr.cost.comparison import cell_tower as tower_of
 from vidtldr.cost.comparison import closest_constant, compare, summary, table_blocks
 from vidtldr.cost.of_config import config_gflops
 from vidtldr.cost.paper_tables import CELLS, Cell
 from vidtldr.errors import UserError
 from vidtldr.merging import ToMe
+from vidtldr.results.text_tables import print_blocks
 
 # As printed, by table, backbone and method, in the order of the rows.
 PRINTED = {

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from vidtldr.errors import UserError
-from vidtldr.results.text_tables import Block, draw, markdown_block
-
-_WIDTH = 120
-_FIRST_WIDTH = 44
+from vidtldr.results.text_tables import print_blocks
 
 
 def main(argv: Sequence[str]) -> None:
@@ -31,15 +28,6 @@ def main(argv: Sequence[str]) -> None:
 
         print_blocks(table_blocks(), Console())
         print(f"\n{summary()}")
-
-
-def print_blocks(blocks: Sequence[Block], console: Console) -> None:
-    """Show tables: drawn on a terminal, Markdown in a pipe or file."""
-    if console.is_terminal:
-        for block in blocks:
-            console.print(draw(block, first_width=_FIRST_WIDTH), width=min(console.width, _WIDTH))
-    else:
-        print("\n\n".join(map(markdown_block, blocks)), file=console.file)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,7 @@ NEUTRAL = "#7d8590"
 _PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito (2008)
 _MARKERS = "osD^vPX"
 
-_STYLE: dict[Any, object] = {
+STYLE: dict[Any, object] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: texts are as wide everywhere
     "font.size": 9,
     "text.color": INK,
@@ -44,6 +44,7 @@ _STYLE: dict[Any, object] = {
     "svg.fonttype": "none",  # text remains text: small files, which a reader can search
     "text.parse_math": False,  # names of methods and configs are what they are
 }
+"""What all charts look like; put ``svg.hashsalt`` beside it."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def trade_off(
         reference: A line and its band across the chart.
         with_front: Draw the :func:`front` of all points, dotted.
     """
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": title}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": title}):
         figure, axes = _figure()
         if reference is not None:
             axes.axhline(reference.value, color=NEUTRAL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
@@ -167,7 +168,7 @@ def curves(
         y_label: Of the values.
         even: A level to compare with, such as the share that each frame has if all have the same.
     """
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": title}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": title}):
         figure, axes = _figure()
         if even is not None:
             axes.axhline(even, color=NEUTRAL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
@@ -197,7 +198,7 @@ def over_sets(
     """
     methods = list(dict.fromkeys(name for each in scores.values() for name in each))
     width = 0.8 / len(methods)
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": title, "axes.grid.axis": "y"}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": title, "axes.grid.axis": "y"}):
         figure = Figure(figsize=(max(5.2, 2.2 * len(scores)), 4.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         for number, method in enumerate(methods):
