@@ -189,7 +189,7 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         """One row for each video under each seed."""
         rows: list[Sample] = []
         for half, seed, output in classified:
-            videos, class_names = self.data.records[half].videos, self._class_names(half)
+            videos, class_names = self.data.records[half].videos, self.data.class_names[half]
             logits, label = output["logits"], output["label"]
             ranks = retrieval_ranks(logits, [[int(number)] for number in label])
             columns = (output["index"].tolist(), label.tolist(), logits.argmax(dim=1).tolist(), ranks.tolist())
