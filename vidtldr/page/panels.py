@@ -20,11 +20,13 @@ class Panel:
         title: What it shows.
         svg: The chart.
         caption: How to read it, in sentences.
+        wide: Whether it needs the width of the page.
     """
 
     title: str
     svg: str
     caption: str
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class Compared:
         """The baseline's score and its own interval."""
         if self.baseline is None:
             return None
-        own = self.intervals.of_score(self.baseline)
-        return Reference(self.run.score(self.baseline), own and own.low, own and own.high)
+        own, score = self.intervals.of_score(self.baseline), self.run.score(self.baseline)
+        return Reference(score, own.low, own.high) if own else Reference(score)
 
 
 Cost = Callable[[MethodResult], float | None]
@@ -120,7 +122,7 @@ def figure_1(runs: Sequence[Compared], palette: Mapping[str, str]) -> Panel:
     names = "; ".join(f"{each.run.label}: {each.score_name}" for each in runs)
     caption = f"Scores: {names}. Bars: {_INTERVAL} of the difference to {_baselines(runs)}."
     title = "Score and GFLOPs over data sets"
-    return Panel(title, over_sets(scores, costs, palette, title=title), caption)
+    return Panel(title, over_sets(scores, costs, palette, title=title), caption, wide=len(runs) > 2)
 
 
 def _trade_off(
