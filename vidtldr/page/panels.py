@@ -1,13 +1,14 @@
 """The charts of a page: of one run, and of all runs together."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from vidtldr.drawing.charts import Point, Reference, Series, curves, over_sets, trade_off
 from vidtldr.page.intervals import Intervals
 from vidtldr.page.runs import Run
 from vidtldr.results.bootstrap import LEVEL
-from vidtldr.results.records import MethodResult
+from vidtldr.results.differences import Difference, pairs
+from vidtldr.results.records import MethodResult, RunRecord
 
 _INTERVAL = f"{100 * LEVEL:.0f} % interval"
 
@@ -49,6 +50,20 @@ class Compared:
         record = self.run.record
         videos = record.results[0].evaluated.videos_total
         return record.config.get("data", {}).get("class_path"), videos, record.score_tables[0].compared
+
+    @property
+    def record(self) -> RunRecord:
+        """The record of the run, to which differences to the baseline are added if they were not recorded."""
+        record = self.run.record
+        if self.baseline is None or self.baseline in record.baselines:
+            return record
+        baselines = [*record.baselines, self.baseline]
+        added = [
+            Difference(method, baseline, **asdict(interval))
+            for method, baseline in pairs(self.run.methods, baselines)
+            if baseline == self.baseline and (interval := self.intervals.of_difference(method, baseline))
+        ]
+        return replace(record, baselines=baselines, differences=[*record.differences, *added])
 
     @property
     def score_name(self) -> str:
@@ -202,23 +217,23 @@ def _baselines(runs: Sequence[Compared]) -> str:
 
 def _layers(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     """Tokens and GFLOPs of each layer, where the run recorded them."""
-    tokens = {result.name: _recorded(result, "tokens_per_layer") for result in run.record.results}
-    costs = {result.name: _recorded(result, "gflops_per_layer") for result in run.record.results}
+    tokens = {result.name: result.tokens_per_layer for result in run.record.results if result.tokens_per_layer}
+    costs = {result.name: result.gflops_per_layer for result in run.record.results if result.gflops_per_layer}
     panels = []
-    if any(tokens.values()):
+    if tokens:
         title = "Tokens that leave each layer"
-        svg = curves(_given(tokens), palette, title=f"{title} {run.label}", x_label="layer", y_label="tokens")
+        svg = curves(tokens, palette, title=f"{title} {run.label}", x_label="layer", y_label="tokens")
         panels.append(Panel(title, svg, "Of one clip."))
-    if any(costs.values()):
+    if costs:
         title = "GFLOPs of each layer"
-        svg = curves(_given(costs), palette, title=f"{title} {run.label}", x_label="layer", y_label="GFLOPs")
+        svg = curves(costs, palette, title=f"{title} {run.label}", x_label="layer", y_label="GFLOPs")
         panels.append(Panel(title, svg, "Of one clip; what merging costs is in them."))
     return panels
 
 
 def _frames(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     """What each frame keeps, where the run recorded it."""
-    shares = _given({result.name: _recorded(result, "frame_shares") for result in run.record.results})
+    shares = {result.name: result.frame_shares for result in run.record.results if result.frame_shares}
     if not shares:
         return []
     title, longest = "Share of each frame", max(map(len, shares.values()))
@@ -226,12 +241,10 @@ def _frames(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     svg = curves(
         percent, palette, title=f"{title} {run.label}", x_label="frame", y_label="share (%)", even=100 / longest
     )
-    return [Panel(title, svg, "In what a method keeps, as the mean over clips. Dashed: the same for all frames.")]
-
-
-def _recorded(result: MethodResult, name: str) -> Sequence[float]:
-    return getattr(result, name, None) or ()
-
-
-def _given(values: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
-    return {name: each for name, each in values.items() if each}
+    return [
+        Panel(
+            title,
+            svg,
+            "Of what a method keeps, as the mean over the clips that have pictures. Dashed: all frames alike.",
+        )
+    ]

@@ -88,12 +88,12 @@ def _section(compared: Compared, anchor: str, palette: Mapping[str, str], out: P
     return Section(
         anchor=anchor,
         run=run,
-        tables=blocks(run.record),
+        tables=blocks(compared.record),
         panels=panels_of_run(compared, palette),
         flips={pair: list(flips) for pair, flips in pairs},
         first_pair=(others[-1] if others else against, against),
         cases=_for_script(cases, _copy_pictures(run, out / "pictures" / anchor, f"pictures/{anchor}")),
-        facts=facts(run.record),
+        facts=facts(compared.record),
     )
 
 
