@@ -177,6 +177,14 @@ def marks_of(page: Path, colour: str) -> int:
     return len(re.findall(rf"<use [^>]*fill: {colour}", chart)) - 1
 
 
+def test_latencies_of_different_devices_are_told_apart(open_page: Open, tmp_path: Path):
+    folders = [write_run(tmp_path / name, recognised(RIGHT), device=name) for name in ("H100", "A100")]
+    gflops, latency = open_page(page_of(*folders)).page.locator("#overview svg").all()
+    devices = {"H100, 32-true", "A100, 32-true"}
+    assert devices <= set(latency.locator("text").all_text_contents())
+    assert not devices & set(gflops.locator("text").all_text_contents())
+
+
 def test_runs_of_different_data_give_figure_1_and_relative_charts(open_page: Open, tmp_path: Path):
     folders = [
         write_run(tmp_path / name, recognised(RIGHT), config_name=name, data=f"datamodules.{name}")

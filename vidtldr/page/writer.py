@@ -11,9 +11,10 @@ from markupsafe import Markup
 
 from vidtldr.drawing.charts import colours
 from vidtldr.errors import UserError
+from vidtldr.page.compared import Compared
 from vidtldr.page.flips import Case, Flips, cases_of, compare_all
 from vidtldr.page.intervals import Intervals
-from vidtldr.page.panels import Compared, Panel, figure_1, panels_of_run, trade_offs
+from vidtldr.page.panels import Panel, figure_1, panels_of_run, trade_offs
 from vidtldr.page.runs import Run
 from vidtldr.results.report import blocks, facts
 from vidtldr.results.text_tables import Block
