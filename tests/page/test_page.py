@@ -72,7 +72,9 @@ def test_a_run_is_shown_with_all_that_it_left(open_page: Open, folder: Path):
     ]
     assert "CPU of the test, 32-true" in opened.texts("figcaption")[1]
     assert len(opened.texts("table.sortable tbody tr")) == 3
-    opened.page.click("summary")
+    opened.page.get_by_text("Clips with pictures (2)").click()
+    assert opened.texts("h4") == ["v1.mp4", "v2.mp4"]
+    opened.page.get_by_text("Facts of this run").click()
     assert any("sha256 0123456789ab" in text for text in opened.texts("dd"))
 
 
