@@ -50,7 +50,10 @@ def main(argv: Sequence[str]) -> None:
         run = cli.open_run(module, datamodule, processes)
         record = cli.new_record(module, datamodule, run, baselines)
         comparison = Comparison(run, record, processes, methods)
-        comparison.evaluate_all(Subject(module, datamodule, len(methods), cli.make_trainer, processes))
+        subject = Subject(module, datamodule, len(methods), cli.make_trainer, processes)
+        comparison.evaluate_all(subject)
+        if cli.config.pictures:
+            comparison.draw(cli.config.pictures, subject)
         comparison.close()
     if processes.is_first:
         print_report(comparison.record, Console())

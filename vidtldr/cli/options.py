@@ -103,6 +103,14 @@ def _add_options_of_evaluation(parser: ArgumentParser) -> None:
         help="Compare with these entries too, not with base alone: --baseline tome tells how far the others are from "
         "ToMe, with intervals. Several are separated by commas, or the option is repeated.",
     )
+    parser.add_argument(
+        "--pictures",
+        type=int | None,
+        default=None,
+        metavar="N",
+        help="Keep pictures of the N videos that the methods differ most in: what merged and what was lost under each. "
+        "They come in a short pass when all methods are through, and change no number.",
+    )
     parser.add_argument("--limit", type=int | None, default=None, help="Evaluate only the first LIMIT videos.")
     parser.add_argument(
         "--strict",
