@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser
+from jsonargparse.typing import NonNegativeInt
 
 from vidtldr.cli.argv import CONFIG_OPTIONS
 from vidtldr.cli.inheritance import read_config
@@ -105,8 +106,8 @@ def _add_options_of_evaluation(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pictures",
-        type=int | None,
-        default=None,
+        type=NonNegativeInt,
+        default=0,
         metavar="N",
         help="Keep pictures of the N videos that the methods differ most in: what merged and what was lost under each. "
         "They come in a short pass when all methods are through, and change no number.",

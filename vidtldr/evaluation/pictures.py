@@ -12,12 +12,15 @@ from torch.utils.data import DataLoader
 
 from callbacks import ProgressCallback, TokenMergeCallback
 from callbacks.pictures import TraceCallback
+from datamodules.contract import EvaluationData
+from vidtldr.errors import UserError
 from vidtldr.evaluation.one_method import Subject
 from vidtldr.measuring.clip_grid import encoder_input
 from vidtldr.measuring.frame_shares import MeanFrameShares
 from vidtldr.measuring.test_clips import Clip, TestSet
 from vidtldr.merging import Method
 from vidtldr.results.pictures import Album, ClipTrace
+from vidtldr.tasks.base import AnyTask
 
 
 class _EncoderAlone(LightningModule):
@@ -31,6 +34,19 @@ class _EncoderAlone(LightningModule):
         """Encode a clip, ``[1, t, c, h, w]`` uint8."""
         encoded: Tensor = self.vision_encoder(encoder_input(self.vision_encoder, clip))
         return encoded
+
+
+def check_pictures_fit(task: AnyTask, data: EvaluationData) -> None:
+    """Look whether there will be something to draw, before time is spent on an evaluation.
+
+    Raises:
+        UserError: The encoder does not say what it takes, or the data do not name their videos.
+    """
+    encoder = task.vision_encoder
+    if not hasattr(encoder, "input_shape"):
+        raise UserError(f"--pictures: {type(encoder).__name__} has no input_shape that tells how it takes a clip")
+    if not any(TestSet(data).names):
+        raise UserError("--pictures: the data have no videos")
 
 
 def draw_pictures(album: Album, subject: Subject, methods: Mapping[str, Method]) -> dict[str, tuple[float, ...]]:
