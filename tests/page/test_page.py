@@ -113,10 +113,10 @@ def test_a_flip_shows_truth_predictions_and_pictures(open_page: Open, folder: Pa
     assert "✓ run" in gained
     pictures = opened.page.locator(".case img")
     assert [each.get_attribute("src") for each in pictures.all()] == [
-        f"pictures/run-1/0001_{method}.png" for method in ("base", "vidtldr")
+        f"pictures/run-1/0001_{method}.png" for method in ("vidtldr", "base")
     ]
     assert all(each.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1 for each in pictures.all())
-    assert opened.page.locator(".case a").first.get_attribute("href") == "pictures/run-1/0001_base.mp4"
+    assert opened.page.locator(".case a").first.get_attribute("href") == "pictures/run-1/0001_vidtldr.mp4"
     assert_self_contained(opened, page)
 
 
