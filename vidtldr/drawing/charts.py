@@ -174,7 +174,7 @@ def curves(
         for (method, line), marker in zip(values.items(), cycle(_MARKERS)):
             axes.plot(range(1, len(line) + 1), line, color=palette[method], marker=marker, markersize=4, label=method)
         axes.set(xlabel=x_label, ylabel=y_label)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(max(line) for line in values.values()) or 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _legend(axes)
         return _svg(figure, title)

@@ -182,10 +182,7 @@ def _frames(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     svg = curves(
         percent, palette, title=f"{title} {run.label}", x_label="frame", y_label="share (%)", even=100 / longest
     )
-    return [
-        Panel(
-            title,
-            svg,
-            "Of what a method keeps, as the mean over the clips that have pictures. Dashed: all frames alike.",
-        )
-    ]
+    caption = (
+        "Of what a method keeps, as the mean over the clips that have pictures; frames that share their tokens are"
+    )
+    return [Panel(title, svg, f"{caption} one. Dashed: all alike.")]
