@@ -17,6 +17,16 @@ def test_pictures_stand_in_rows_with_gaps() -> None:
     assert sheet[8 + 10 + 4, 8].tolist() == [200] * 3
 
 
+def test_long_rows_are_broken_into_lines_under_one_caption() -> None:
+    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(10, 1).repeat(60, 2).repeat(3, 3)
+    sheet, captioned = strip([Row(pictures)], columns=2), strip([Row(pictures, "what it is")], columns=2)
+    assert sheet.shape == (8 + 3 * 10 + 2 * 4 + 8, 8 + 2 * 60 + 4 + 8, 3)
+    assert [sheet[8 + 14 * line, 8 + 64 * at].tolist() for line in range(3) for at in range(2)][:5] == [
+        [n] * 3 for n in range(5)
+    ]
+    assert captioned.shape[0] - sheet.shape[0] == strip([Row(pictures, "a")]).shape[0] - strip([Row(pictures)]).shape[0]
+
+
 def test_captions_take_a_line_and_legends_the_colours() -> None:
     pictures = np.full((2, 10, 120, 3), 10, np.uint8)
     plain, captioned = strip([Row(pictures)]), strip([Row(pictures, "what it is")])

@@ -124,21 +124,26 @@ def test_merging_costs_less_than_base(finished):
 def test_tensorboard_runs_lie_over_each_other(finished):
     folder, _, _ = finished
     runs = {path.name: EventAccumulator(str(path)).Reload() for path in (folder / "tensorboard").iterdir()}
+    report = runs.pop("all methods")
+    text = report.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "| base |" in text
+    assert "| vidtldr r=3,2 |" in text
     assert set(runs) == set(METHODS)
-    tags = {name: sorted(events.Tags()["scalars"]) for name, events in runs.items()}
-    assert tags["base"] == tags["tome"] == tags["vidtldr"]
-    assert {"reranked/t2v_r1", "dual/dual_r_mean", "cost/gflops"} <= set(tags["base"])
-    for events in runs.values():
-        assert all(len(events.Scalars(tag)) == 1 for tag in events.Tags()["scalars"])
-        text = events.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
-        assert "| base |" in text
-        assert "| vidtldr r=3,2 |" in text
+    differences = {name: {"difference_to_base"} if name != "base" else set() for name in METHODS}
+    groups = {"reranked", "dual", "cost", "speed", "over_layers", "over_videos", "found_among_first_K"}
+    for name, events in runs.items():
+        tags = events.Tags()["scalars"]
+        assert {tag.partition("/")[0] for tag in tags} == groups | differences[name]
+        assert {"reranked/t2v_r1", "dual/dual_r_mean", "cost/gflops", "over_videos/r_mean"} <= set(tags)
+        for tag in tags:
+            points = len(events.Scalars(tag))
+            assert points > 1 if tag.startswith(("over_", "found_")) else points == 1, tag
 
 
 def test_hyperparameters_have_the_same_keys_in_every_run(finished):
     folder, _, _ = finished
     found = {}
-    for path in (folder / "tensorboard").iterdir():
+    for path in (folder / "tensorboard" / name for name in METHODS):
         events = EventAccumulator(str(path)).Reload()
         data = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData

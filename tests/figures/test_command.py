@@ -160,6 +160,7 @@ def test_a_config_is_asked_for(options: list[str], said: str, capsys: pytest.Cap
     [
         (["--sample", "clip9_1_8"], "--sample clip9_1_8: no such video in the test set; did you mean clip"),
         (["--samples", "1", "--figures", "2", "--layer", "4"], "no layer 4: the model has 3"),
+        (["--figures", "5", "--layer", "4"], "no layer 4: the model has 3"),
         (["--samples", "1", "--figures", "4", "--query", "4,0,0"], "no patch 4,0,0: a clip has 4 x 2 x 2"),
         (["--only", "tome,tomato"], "unknown method 'tomato'"),
         (["--videos", "mine.mp4"], "unknown option --videos"),
@@ -170,6 +171,13 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     assert said in refused([*retrieval, *options, f"--out={tmp_path}"], capsys)
     assert not list(tmp_path.rglob("*.png"))
+
+
+def test_videos_of_one_name_do_not_replace_each_other(retrieval: list[str], folder: Path, tmp_path: Path) -> None:
+    other = encode_video(tmp_path / "other" / "mine.mp4", numbered_frames(20, 48, 64))
+    videos = ["--video", str(folder / "mine.mp4"), str(other), "--figures", "6"]
+    assert run(COMMAND, [*retrieval, *videos, f"--out={tmp_path / 'out'}"]) == 0
+    assert len(list((tmp_path / "out").rglob("figure6.png"))) == 2
 
 
 def test_what_is_no_video_is_named(retrieval: list[str], folder: Path, capsys: pytest.CaptureFixture) -> None:

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -191,3 +192,9 @@ def test_grids_tell_joint_models_from_those_of_single_frames(encoders: dict[str,
     assert ClipGrid.of(encoders["clip"], FRAMES) == ClipGrid(4, 3, 3, images_per_clip=4)
     assert ClipGrid.of(encoders["clip"], FRAMES).locate((2, 1, 1)) == (2, 4)
     assert ClipGrid.of(encoders["umt"], FRAMES).locate((2, 1, 1)) == (0, 22)
+
+
+def test_an_encoder_that_does_not_tell_what_it_takes_is_refused() -> None:
+    encoder = timm.models.VisionTransformer(img_size=16, patch_size=8, embed_dim=16, depth=1, num_heads=2)
+    with pytest.raises(ValueError, match="VisionTransformer has no input_shape"):
+        encoder_input(encoder, torch.zeros(1, 2, 3, 16, 16, dtype=torch.uint8))

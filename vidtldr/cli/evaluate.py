@@ -18,11 +18,12 @@ from vidtldr.cli.options import EVALUATION
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
-from vidtldr.evaluation.methods import build_methods, check_methods_fit, choose_baselines
+from vidtldr.evaluation.methods import build_methods, check_methods_fit
 from vidtldr.evaluation.one_method import Subject
 from vidtldr.evaluation.pictures import check_pictures_fit
 from vidtldr.evaluation.processes import Processes, started_by_launcher, strategy_for
 from vidtldr.evaluation.run_folder import Run, fingerprint
+from vidtldr.results.differences import choose_baselines
 from vidtldr.results.records import RunRecord, device_name, versions
 from vidtldr.results.report import print_report
 from vidtldr.results.tensorboard import MethodLogger

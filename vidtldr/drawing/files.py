@@ -77,6 +77,7 @@ def _with_palette(picture: Picture, colours: int) -> Image.Image:
     # Pillow's own palette with opacity is coarse: here opaque pixels have one as above, the others one colour.
     opaque = picture[..., 3] == 255
     ink = picture[~opaque][-1, :3] if not opaque.all() else np.zeros(3, np.uint8)
+    opaque &= (picture[..., :3] != ink).any(axis=-1)  # the core of a letter belongs to its rim
     reduced = plain.quantize(colours - _DEGREES, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     first = colours - _DEGREES
     degrees = first + np.rint(picture[..., 3] / 255 * (_DEGREES - 1)).astype(np.uint8)

@@ -1,7 +1,7 @@
 """Rows of pictures with captions: the frames of a clip from left to right, what is shown of them from top to bottom."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -40,33 +40,41 @@ class Row:
     limits: Limits | None = None
 
 
-def strip(rows: Sequence[Row], *, transparent: bool = False) -> Picture:
+def strip(rows: Sequence[Row], *, columns: int | None = None, transparent: bool = False) -> Picture:
     """Rows below each other.
 
     Args:
         rows: What to show; heights and numbers of pictures may differ.
+        columns: Break rows of more pictures into several lines; None breaks none.
         transparent: Leave the background out, for pages that may be light or dark; else it is white.
 
     Returns:
         ``[H, W, 3]``, or ``[H, W, 4]`` if the background is left out.
     """
-    width = max(len(row.pictures) * (row.pictures.shape[2] + _GAP) - _GAP for row in rows) + 2 * _MARGIN
+    lines = [line for row in rows for line in _lines(row, columns or len(row.pictures))]
+    width = max(len(line.pictures) * (line.pictures.shape[2] + _GAP) - _GAP for line in lines) + 2 * _MARGIN
     size = max(_SMALLEST_TEXT, width // _WIDTH_PER_TEXT_SIZE)
-    captions = [_caption(row, size) for row in rows]
+    captions = [_caption(line, size) for line in lines]
     above = [0 if caption is None else caption.height for caption in captions]
-    height = sum(row.pictures.shape[1] + _GAP for row in rows) - _GAP + sum(above) + 2 * _MARGIN
+    height = sum(line.pictures.shape[1] + _GAP for line in lines) - _GAP + sum(above) + 2 * _MARGIN
     sheet = Image.new("RGBA", (width, height), _CLEAR if transparent else _WHITE)
     top = _MARGIN
-    for row, caption, caption_height in zip(rows, captions, above, strict=True):
+    for line, caption, caption_height in zip(lines, captions, above, strict=True):
         if caption is not None:
-            sheet.alpha_composite(
-                caption.crop((0, 0, min(caption.width, width - _MARGIN), caption.height)), (_MARGIN, top)
-            )
-        for position, picture in enumerate(row.pictures):
+            fitting = min(caption.width, width - _MARGIN)
+            sheet.alpha_composite(caption.crop((0, 0, fitting, caption.height)), (_MARGIN, top))
+        for position, picture in enumerate(line.pictures):
             left = _MARGIN + position * (picture.shape[1] + _GAP)
             sheet.paste(Image.fromarray(picture), (left, top + caption_height))
-        top += caption_height + row.pictures.shape[1] + _GAP
+        top += caption_height + line.pictures.shape[1] + _GAP
     return np.asarray(sheet if transparent else sheet.convert("RGB"))
+
+
+def _lines(row: Row, columns: int) -> Iterator[Row]:
+    """A row in lines of so many pictures; the first has the caption."""
+    yield replace(row, pictures=row.pictures[:columns])
+    for start in range(columns, len(row.pictures), columns):
+        yield Row(row.pictures[start : start + columns])
 
 
 def _caption(row: Row, size: int) -> Image.Image | None:

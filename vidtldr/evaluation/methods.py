@@ -35,19 +35,6 @@ def build_methods(
     return {name: _build(name, dict(spec[name] or {})) for name in names}
 
 
-def choose_baselines(methods: Mapping[str, Method], asked: Sequence[str] = ()) -> list[str]:
-    """Names of the methods that the others are compared with: base, if it is among them, and those asked for.
-
-    Raises:
-        UserError: One that is asked for is not evaluated.
-    """
-    if unknown := [name for name in asked if name not in methods]:
-        hint = did_you_mean(unknown[0], methods)
-        raise UserError(f"unknown baseline '{unknown[0]}': this run evaluates {', '.join(methods)}{hint}")
-    base = [name for name, method in methods.items() if method.name == "base"][:1]
-    return list(dict.fromkeys([*base, *asked]))
-
-
 def check_methods_fit(task: AnyTask, methods: Mapping[str, Method]) -> None:
     """Put every method on once, before time is spent on the first.
 

@@ -35,11 +35,11 @@ def clips_of_videos(paths: Sequence[Path], *, data_class: type, num_frames: int,
             crops_along_long_side(frames, image_size, num_crops=1)[0] if square else resize_frames(frames, image_size)
         )
 
-    clips = []
+    clips, names = [], [path.name for path in paths]
     for path in paths:
         try:
             frames = read_clip(path, sample)
         except BrokenVideoError as error:
             raise UserError(str(error)) from error
-        clips.append(Clip(path.name, fit(frames)))
+        clips.append(Clip(path.name if names.count(path.name) == 1 else str(path), fit(frames)))
     return clips

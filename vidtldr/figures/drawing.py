@@ -88,8 +88,10 @@ class Album:
     def _draw(self, clip: Clip, number: int) -> None:
         folder = self.folder / clip.folder_name
         folder.mkdir(parents=True, exist_ok=True)
-        figure = self._figure(number, Subject(self.encoder, clip))
-        write_png(folder / f"figure{number}.png", strip(figure.rows, transparent=True), colours=_PALETTE_SIZE)
+        subject = Subject(self.encoder, clip)
+        figure = self._figure(number, subject)
+        sheet = strip(figure.rows, columns=subject.columns, transparent=True)
+        write_png(folder / f"figure{number}.png", sheet, colours=_PALETTE_SIZE)
         write_npz(folder / f"figure{number}.npz", {"frames": clip.frames, **figure.arrays})
         if figure.videos:
             write_mp4(folder / f"figure{number}.mp4", figure.video, fps=len(clip.pixels) / _PLAYED_SECONDS)

@@ -1,6 +1,6 @@
 """Figures 2, 4 and 6 of the paper, of one clip: arrays first, then the rows of a picture."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,8 @@ from vidtldr.results.report import describe_options
 Place = tuple[int, int, int]
 """Step, row and column of a patch."""
 
-_PAGE_WIDTH, _LOWEST, _HIGHEST = 1280, 80, 160  # pixels; of a row of frames, and of a frame
+_MOST_COLUMNS = 8
+_FRAME_HEIGHT = 160  # pixels; of 8 frames beside each other, as much as a page shows
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,25 @@ class Subject:
     @property
     def frames(self) -> Frames:
         """The clip in a size to look at."""
-        height = min(max(_PAGE_WIDTH // self.num_frames, _LOWEST), _HIGHEST)
-        return resized(self.clip.frames, height)
+        return resized(self.clip.frames, _FRAME_HEIGHT)
 
-    def layers(self, method: Method | None = None, depth: int | None = None) -> list[LayerScores]:
-        """Scores of the first layers, or of all."""
-        return layer_scores(self.encoder, self.inputs, num_frames=self.num_frames, method=method, depth=depth)
+    @property
+    def columns(self) -> int:
+        """Frames beside each other, such that lines of them are equally long."""
+        num_lines = -(-self.num_frames // _MOST_COLUMNS)
+        return -(-self.num_frames // num_lines)
+
+    def scores(self, layer: int | None, method: Method | None = None) -> LayerScores:
+        """Scores of a layer, of the last if it is None.
+
+        Raises:
+            ValueError: There is no such layer.
+        """
+        depth = None if layer is None else layer + 1
+        layers = layer_scores(self.encoder, self.inputs, num_frames=self.num_frames, method=method, depth=depth)
+        if layer is not None and not 0 <= layer < len(layers):
+            raise ValueError(f"no layer {layer + 1}: the model has {len(layers)}")
+        return layers[-1]
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ def saliency_figure(subject: Subject, *, layer: int) -> Figure:
         subject: Model and clip.
         layer: Index of the layer, 0-based; rollout is of the whole model.
     """
-    scores = _layer(subject.layers(depth=layer + 1), layer)
+    scores = subject.scores(layer)
     rolled = rollout_scores(subject.encoder, subject.inputs, num_frames=subject.num_frames)
     arrays = {
         "attentiveness": _array(scores.attentiveness),
@@ -120,7 +134,7 @@ def query_figure(subject: Subject, *, layer: int, query: Place | None = None) ->
 
 
 def merging_figure(subject: Subject, methods: Mapping[str, Method], *, layer: int | None = None) -> Figure:
-    """Figure 6: where tokens merged under each method, and the mass per patch.
+    """Figure 6: where tokens merged under each method, their mass per patch, and what survives of each patch.
 
     Args:
         subject: Model and clip.
@@ -131,15 +145,15 @@ def merging_figure(subject: Subject, methods: Mapping[str, Method], *, layer: in
     rows, videos = [Row(frames, subject.clip.name)], [frames]
     arrays: dict[str, np.ndarray] = {}
     for name, method in methods.items():
-        layers = subject.layers(method)
-        scores = layers[-1] if layer is None else _layer(layers, layer)
+        scores = subject.scores(layer, method)
         owner, share, mass = map(_array, (scores.owner, scores.share, scores.mass))
         arrays |= {f"{name}_owner": owner, f"{name}_share": share, f"{name}_mass": mass}
         title = " ".join(filter(None, (name, describe_options(method.changed_options()))))
         merged = merge_map(frames, owner, share)
         rows.append(Row(merged, f"{title}: {scores.num_tokens} tokens of {owner.size}"))
         if not np.all(mass == 1):  # of ToMe it always is
-            rows.append(_heat(frames, mass, f"{name}: mass per patch", Limits(0, 1)))
+            rows.append(_heat(frames, mass, f"{name}: mass of the token for each of its patches", Limits(0, 1)))
+            rows.append(_heat(frames, share, f"{name}: share of the patch that survives", Limits(0, 1)))
         videos.append(merged)
     return Figure(rows, arrays, tuple(videos))
 
@@ -149,15 +163,9 @@ def _heat(frames: Frames, values: np.ndarray, caption: str, limits: Limits | Non
     return Row(heat_map(frames, values, limits), caption, limits)
 
 
-def _layer(layers: Sequence[LayerScores], layer: int) -> LayerScores:
-    if not 0 <= layer < len(layers):
-        raise ValueError(f"no layer {layer + 1}: the model has {len(layers)}")
-    return layers[layer]
-
-
 def _extremes(subject: Subject, layer: int) -> dict[str, Place]:
     """The patches whose attention is the sharpest and the flattest."""
-    sharpness = _array(_layer(subject.layers(depth=layer + 1), layer).sharpness)
+    sharpness = _array(subject.scores(layer).sharpness)
     found = {"sharpest": int(sharpness.argmax()), "flattest": int(sharpness.argmin())}
     steps = {name: np.unravel_index(at, sharpness.shape) for name, at in found.items()}
     return {name: (int(place[0]), int(place[1]), int(place[2])) for name, place in steps.items()}

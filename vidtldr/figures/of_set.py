@@ -50,7 +50,7 @@ def shares_of(
         on_clip: Called after each clip.
 
     Raises:
-        ValueError: There is no clip.
+        ValueError: There is no clip, or no such layer.
     """
     means: dict[tuple[str, str], MeanFrameShares] = {}
 
@@ -59,16 +59,16 @@ def shares_of(
 
     for clip in clips:
         subject = Subject(encoder, clip)
-        whole = subject.layers(depth=layer + 1)[layer]
+        whole = subject.scores(layer)
         add("scores", "attentiveness", whole.attentiveness)
         add("scores", "saliency", whole.saliency)
         add("scores", "rollout", rollout_scores(encoder, subject.inputs, num_frames=subject.num_frames))
         add("causes", "both", whole.attentiveness)
         for name, condition in ("position only", position_only), ("representation only", representation_only):
             with condition(encoder):
-                add("causes", name, subject.layers(depth=layer + 1)[layer].attentiveness)
+                add("causes", name, subject.scores(layer).attentiveness)
         for name, method in methods.items():
-            add("kept", name, subject.layers(method)[-1].share)
+            add("kept", name, subject.scores(None, method).share)
         on_clip()
     if not means:
         raise ValueError("no clip could be read")

@@ -1,7 +1,6 @@
 """Where the tokens of a clip stand: from a ViT's flat order to steps in time, rows and columns, and its input."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -79,8 +78,13 @@ def encoder_input(encoder: VisionTransformer, clips: Tensor) -> Tensor:
 
     Returns:
         Normalised, ``[b, c, t, h, w]`` or ``[b * t, c, h, w]``, on the device and in the dtype of the weights.
+
+    Raises:
+        ValueError: The encoder does not tell its ``input_shape``.
     """
-    known: Any = encoder  # timm's own class has no input_shape
+    shape: tuple[int, ...] | None = getattr(encoder, "input_shape", None)  # timm's own class has none
+    if shape is None:
+        raise ValueError(f"{type(encoder).__name__} has no input_shape, which tells whether it takes clips or frames")
     weight = encoder.patch_embed.proj.weight
     normed = PixelNorm().to(weight.device)(clips.to(weight.device)).to(weight.dtype)
-    return normed.transpose(1, 2) if len(known.input_shape) == 4 else torch.flatten(normed, 0, 1)
+    return normed.transpose(1, 2) if len(shape) == 4 else torch.flatten(normed, 0, 1)

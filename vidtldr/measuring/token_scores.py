@@ -151,7 +151,7 @@ class _Seen:
         """The row of the map that belongs to a patch, ``[k, n]``, of some entries of the batch, ``[k]``."""
         projected = self.block.project(self.x[images])
         owner = self.owner[images, self.num_prefix + patch]
-        queries = projected.query[torch.arange(len(images)), :, owner.clamp(min=0)]  # [k, h, e]
+        queries = projected.query[torch.arange(len(images), device=images.device), :, owner.clamp(min=0)]  # [k, h, e]
         scores = torch.einsum("khe,khne->khn", queries.float() * projected.scale, projected.key.float())
         return scores.softmax(dim=-1).mean(dim=1).masked_fill(owner.unsqueeze(1) < 0, torch.nan)
 

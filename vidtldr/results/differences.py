@@ -4,6 +4,8 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from vidtldr.errors import UserError, did_you_mean
+from vidtldr.merging import Method
 from vidtldr.results.bootstrap import Contributions, paired_interval
 
 _log = logging.getLogger(__name__)
@@ -26,6 +28,19 @@ class Difference:
     difference: float
     low: float
     high: float
+
+
+def choose_baselines(methods: Mapping[str, Method], asked: Sequence[str] = ()) -> list[str]:
+    """Names of the methods that the others are compared with: base, if it is among them, and those asked for.
+
+    Raises:
+        UserError: One that is asked for is not evaluated.
+    """
+    if unknown := [name for name in asked if name not in methods]:
+        hint = did_you_mean(unknown[0], methods)
+        raise UserError(f"unknown baseline '{unknown[0]}': this run evaluates {', '.join(methods)}{hint}")
+    base = [name for name, method in methods.items() if method.name == "base"][:1]
+    return list(dict.fromkeys([*base, *asked]))
 
 
 def pairs(methods: Collection[str], baselines: Sequence[str]) -> list[tuple[str, str]]:
