@@ -66,7 +66,7 @@ function card(each, pair, methods, pictures) {
   made.append(element("p", "question", each.question || each.video), element("dl", "", ...truth, ...said));
   const files = pictures[each.video];
   if (files) {
-    const shown = [...new Set(["base", ...pair.map((index) => methods[index])])].filter((name) => files[name]);
+    const shown = pair.map((index) => methods[index]).filter((name) => files[name]);
     made.append(element("div", "pictures", ...shown.map((name) => picture(name, files[name]))));
   }
   return made;
