@@ -15,6 +15,7 @@ from rich.console import Console
 from datamodules.clips.decoder import BrokenVideoError
 from vidtldr.cli.argv import choose_methods, split_method_options
 from vidtldr.cli.options import EVALUATION
+from vidtldr.cli.pairs import check_pairs, choose_pairs, known_pairs
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
@@ -22,6 +23,7 @@ from vidtldr.evaluation.methods import build_methods, check_methods_fit
 from vidtldr.evaluation.one_method import Subject
 from vidtldr.evaluation.processes import Processes, started_by_launcher, strategy_for
 from vidtldr.evaluation.run_folder import Run, fingerprint
+from vidtldr.results.paper import PaperRow
 from vidtldr.results.records import RunRecord, device_name, versions
 from vidtldr.results.report import print_report
 from vidtldr.results.tensorboard import MethodLogger
@@ -62,6 +64,7 @@ class EvalCLI(ProjectCLI):
         super().__init__(EVALUATION, choose_methods(argv))
         if isinstance(self.config.only, str):
             self.config.only = [name.strip() for name in self.config.only.split(",")]
+        self._choose_pairs()
         self._change_methods(changes)
         self._apply_data_shortcuts()
 
@@ -135,6 +138,16 @@ class EvalCLI(ProjectCLI):
             decoder=datamodule.decoder_version,
             resizing=datamodule.resizing,
         )
+
+    def _choose_pairs(self) -> None:
+        """Take the schedules of one pre-training, and check the row of the paper."""
+        paper = PaperRow(**self.config.paper) if self.config.get("paper") else None
+        if paper is not None:
+            paper.check()
+        by_pairs = known_pairs(self.config.methods)
+        known = by_pairs or (paper.known_pairs() if paper else [])
+        self.config.pairs = check_pairs(self.config.pairs, known, needed=bool(by_pairs))
+        self.config.methods = choose_pairs(self.config.methods, self.config.pairs)
 
     def _change_methods(self, changes: Sequence[tuple[str, str, str]]) -> None:
         # Not by jsonargparse, which would replace all options of a method by the one that is given.
