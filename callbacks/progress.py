@@ -65,13 +65,17 @@ class ProgressCallback(Callback):
         """The loop is through."""
         self._display.end()
 
+    def close(self) -> None:
+        """Give the terminal back; for loops outside a Trainer."""
+        self._display.close()
+
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give the terminal back."""
-        self._display.close()
+        self.close()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the terminal back."""
-        self._display.close()
+        self.close()
 
     def _start_loader(self, trainer: Trainer, index: int) -> None:
         loaders: Any = trainer.test_dataloaders

@@ -1,6 +1,5 @@
 """Methods compared one after the other: what has finished is on disk after each."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -8,14 +7,13 @@ from vidtldr.evaluation.one_method import Subject, evaluate
 from vidtldr.evaluation.processes import Processes
 from vidtldr.evaluation.run_folder import Run
 from vidtldr.merging import Method
-from vidtldr.results.bootstrap import Contributions, paired_interval
+from vidtldr.results.bootstrap import Contributions
+from vidtldr.results.differences import compare
 from vidtldr.results.records import MethodResult, RunRecord
 from vidtldr.results.report import markdown
 from vidtldr.results.samples import Sample, read_samples, write_samples
 from vidtldr.results.tensorboard import MethodLogger
 from vidtldr.tasks.base import AnyTask
-
-_log = logging.getLogger(__name__)
 
 
 class Comparison:
@@ -70,18 +68,8 @@ class Comparison:
             return
         self._samples[result.name] = samples
         self._contributions[result.name] = task.contributions(samples)
-        base = next((other.name for other in self.record.results if other.method.name == "base"), None)
-        for other in self.record.results:
-            if base is not None and other.name != base and other.name not in self.record.intervals:
-                self._compare(other.name, base)
-
-    def _compare(self, name: str, base: str) -> None:
-        try:
-            interval = paired_interval(self._contributions[name], self._contributions[base])
-        except ValueError as error:
-            _log.warning("no confidence interval for %s - %s: %s", name, base, error)
-        else:
-            self.record.intervals[name] = interval
+        record = self.record
+        record.differences = compare(self._contributions, record.baselines, known=record.differences)
 
     def _write(self, result: MethodResult) -> None:
         self._loggers[result.name].log_result(result, self._option_keys)
