@@ -120,7 +120,7 @@ def _constants(runs: Sequence[CellRun]) -> Block:
 
 
 def _quantity(found: Inconsistency) -> str:
-    return "GFLOPs" if found.quantity == "gflops" else found.quantity.replace("r", "R@")
+    return "GFLOPs" if found.quantity == "gflops" else f"R@{found.quantity.removeprefix('r')}"
 
 
 def _two(found: Inconsistency) -> list[str]:

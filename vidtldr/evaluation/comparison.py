@@ -7,6 +7,7 @@ from vidtldr.evaluation.one_method import Subject, evaluate
 from vidtldr.evaluation.processes import Processes
 from vidtldr.evaluation.run_folder import Run
 from vidtldr.merging import Method
+from vidtldr.results.beside_paper import beside_paper
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.differences import compare
 from vidtldr.results.records import MethodResult, RunRecord
@@ -73,6 +74,9 @@ class Comparison:
 
     def _write(self, result: MethodResult) -> None:
         self._loggers[result.name].log_result(result, self._option_keys)
+        paper = beside_paper(self.record)
+        if paper is not None and result.name in paper.printed:
+            self._loggers[result.name].log_paper(paper.printed[result.name])
         write_samples(self.record.samples_path, self._samples)
         self.record.write()
         self._run.finish(result)

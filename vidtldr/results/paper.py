@@ -89,11 +89,13 @@ class Table:
 
     Attributes:
         title: What it compares.
+        protocol: Options of a task that its scores rest on, such as ``num_frames``.
         cells: In the order of print.
         others: What it prints of models that are not of this project, by model.
     """
 
     title: str
+    protocol: Mapping[str, int]
     cells: tuple[Cell, ...]
     others: tuple[Mapping[str, object], ...]
 
@@ -127,6 +129,17 @@ class PaperRow:
             rows = dict.fromkeys(cell.row for cell in tables()[number].cells)
             if self.row not in rows:
                 raise UserError(f"paper.row: Table {number} has no row {self.row}; it has {', '.join(rows)}")
+
+    def __str__(self) -> str:
+        """The row as a report names it, such as ``Table 2, MSVD``."""
+        word = "Table" if len(self.tables) == 1 else "Tables"
+        return f"{word} {' and '.join(self.tables)}, {_ROWS[self.row]}"
+
+    @property
+    def test_set(self) -> Mapping[str, list[int]]:
+        """How many ``videos`` or ``questions`` the published test of its data set has; several copies may circulate."""
+        counts: dict[str, list[int]] = _content()["test_sets"][self.row]
+        return counts
 
     def known_pairs(self) -> list[str]:
         """The pre-trainings that its tables distinguish, in their order."""
@@ -164,7 +177,10 @@ def tables() -> Mapping[str, Table]:
     return {
         number: Table(
             title=content["title"],
-            cells=tuple(Cell(number, num_frames=content["num_frames"], **cell) for cell in content["cells"]),
+            protocol=content["protocol"],
+            cells=tuple(
+                Cell(number, num_frames=content["protocol"]["num_frames"], **cell) for cell in content["cells"]
+            ),
             others=tuple(content.get("others", ())),
         )
         for number, content in _content()["tables"].items()

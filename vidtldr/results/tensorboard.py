@@ -10,6 +10,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from vidtldr.results.beside_paper import Printed
 from vidtldr.results.records import MethodResult
 from vidtldr.results.report import describe_options
 from vidtldr.results.score_tables import ScoreTable, group_of
@@ -102,6 +103,12 @@ class MethodLogger(RunLogger):
         self._result_only = False
         self.log_hyperparams(params, _scalars(result, self._score_tables), step=0)
         self._result_only = True
+        self.experiment.flush()
+
+    def log_paper(self, printed: Printed) -> None:
+        """Write what the paper prints of this method, beside the scalars of the result."""
+        for name, value in printed.scalars().items():
+            self.experiment.add_scalar(f"paper/{name}", value, 0)
         self.experiment.flush()
 
     def finalize(self, status: str) -> None:
