@@ -344,16 +344,8 @@ def test_every_option_has_help(capsys):
     with pytest.raises(SystemExit):
         parse("--help")
     own = capsys.readouterr().out.split("Customize every aspect")[0]
-    for option in (
-        "--config",
-        "--methods",
-        "--only",
-        "--baseline",
-        "--limit",
-        "--strict",
-        "--output",
-        "--seed_everything",
-    ):
+    names = "config methods only baseline pictures limit strict output seed_everything"
+    for option in (f"--{name}" for name in names.split()):
         assert option in own
     parser = parse().parser
     undocumented = [

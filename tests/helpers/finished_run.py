@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from callbacks import Speed
 from vidtldr.merging import Base, Method, ToMe, VidTLDR
-from vidtldr.results.bootstrap import Interval
+from vidtldr.results.differences import Difference
 from vidtldr.results.records import Evaluated, MethodResult, RunRecord
 from vidtldr.results.samples import Sample, write_samples
 from vidtldr.results.score_tables import ScoreTable
@@ -44,7 +45,8 @@ def write_run(
     task: str = "vidtldr.tasks.ActionRecognition",
     data: str = "datamodules.DemoRecognition",
     gflops: Mapping[str, float] = GFLOPS,
-    intervals: Mapping[str, Interval] | None = None,
+    differences: Sequence[Difference] = (),
+    layers: bool = True,
     **changes: Any,
 ) -> Path:
     """Write ``results.json`` and ``samples.jsonl``; returns the folder.
@@ -56,7 +58,8 @@ def write_run(
         task: Class path of the task.
         data: Class path of the data.
         gflops: By method.
-        intervals: Of differences to base.
+        differences: To base.
+        layers: Whether tokens, GFLOPs and shares of two layers and frames are recorded.
         changes: Other attributes of the record.
     """
     folder.mkdir(parents=True)
@@ -83,8 +86,9 @@ def write_run(
             **changes,
         },
         run_dir=folder,
-        results=[_result(method, rows, gflops[method]) for method, rows in samples.items()],
-        intervals=dict(intervals or {}),
+        results=[_result(method, rows, gflops[method], layers) for method, rows in samples.items()],
+        baselines=["base"] if "base" in samples else [],
+        differences=list(differences),
     )
     record.write()
     write_samples(record.samples_path, samples)
@@ -109,8 +113,14 @@ _DOT = bytes.fromhex(  # a PNG of one grey pixel
 )
 
 
-def _result(method: str, rows: Sequence[Sample], gflops: float) -> MethodResult:
+def _result(method: str, rows: Sequence[Sample], gflops: float, layers: bool) -> MethodResult:
     score = 100 * sum(row.get("rank") == 1 or row.get("correct", False) for row in rows) / len(rows)
     speed = Speed(1 / gflops, 5.0, 8, 2**20, "memory of the process", 10.0)
     videos = len({row["video"] for row in rows})
-    return MethodResult(method, METHODS[method], gflops, {"top1": score}, speed, Evaluated(videos, videos))
+    result = MethodResult(method, METHODS[method], gflops, {"top1": score}, speed, Evaluated(videos, videos))
+    recorded = {
+        "tokens_per_layer": (16, 12),
+        "gflops_per_layer": (0.6 * gflops, 0.4 * gflops),
+        "frame_shares": (0.7, 0.3),
+    }
+    return replace(result, **recorded) if layers else result

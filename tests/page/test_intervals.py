@@ -7,6 +7,7 @@ from tests.helpers.finished_run import recognised, write_run
 from vidtldr.page.intervals import Intervals
 from vidtldr.page.runs import Run, read_runs
 from vidtldr.results.bootstrap import Interval, paired_interval
+from vidtldr.results.differences import Difference
 from vidtldr.tasks import ActionRecognition
 
 RIGHT = {"base": 160, "tome": 120, "vidtldr": 140}  # of 200 videos
@@ -20,9 +21,9 @@ def read(folder: Path, **changes: object) -> Run:
 
 
 def test_a_recorded_interval_is_taken_as_it_is(tmp_path: Path):
-    recorded = Interval(-3.0, -1.0, -2.0)
-    intervals = Intervals(read(tmp_path / "run", intervals={"tome": recorded}))
-    assert intervals.of_difference("tome", "base") == recorded
+    recorded = Difference("tome", "base", difference=-2.0, low=-3.0, high=-1.0)
+    intervals = Intervals(read(tmp_path / "run", differences=[recorded]))
+    assert intervals.of_difference("tome", "base") == Interval(low=-3.0, high=-1.0, difference=-2.0)
 
 
 def test_another_pair_is_drawn_from_the_samples_as_the_task_counts_them(tmp_path: Path):

@@ -14,7 +14,7 @@ from tests.helpers.finished_run import recognised, write_pictures, write_run
 from vidtldr.cli.entry import run
 from vidtldr.page.runs import read_runs
 from vidtldr.page.writer import write_page
-from vidtldr.results.bootstrap import Interval
+from vidtldr.results.differences import Difference
 
 Open = Callable[..., OpenedPage]
 
@@ -29,8 +29,8 @@ NASTY = '<img src="https://example.com/x.png" onerror="document.title=1">&</scri
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A run with intervals and pictures of two videos."""
-    intervals = {"tome": Interval(-30.0, 5.0, -16.7), "vidtldr": Interval(-20.0, 20.0, 0.0)}
-    made = write_run(tmp_path / "run", recognised(RIGHT), intervals=intervals)
+    differences = [Difference("tome", "base", -16.7, -30.0, 5.0), Difference("vidtldr", "base", 0.0, -20.0, 20.0)]
+    made = write_run(tmp_path / "run", recognised(RIGHT), differences=differences)
     write_pictures(made, ["v1.mp4", "v2.mp4"])
     return made
 
@@ -63,10 +63,18 @@ def test_a_run_is_shown_with_all_that_it_left(open_page: Open, folder: Path):
     opened = open_page(page)
     assert_self_contained(opened, page)
     assert opened.page.title() == "demo_recognition · vidtldr"
-    assert opened.texts("figure h3")[:2] == ["Score over GFLOPs", "Score over latency"]
+    assert opened.texts(".charts h3") == [
+        "Score over GFLOPs",
+        "Score over latency",
+        "Tokens that leave each layer",
+        "GFLOPs of each layer",
+        "Share of each frame",
+    ]
     assert "CPU of the test, 32-true" in opened.texts("figcaption")[1]
     assert len(opened.texts("table.sortable tbody tr")) == 3
-    opened.page.click("summary")
+    opened.page.get_by_text("Clips with pictures (2)").click()
+    assert opened.texts("h4") == ["v1.mp4", "v2.mp4"]
+    opened.page.get_by_text("Facts of this run").click()
     assert any("sha256 0123456789ab" in text for text in opened.texts("dd"))
 
 
@@ -171,6 +179,14 @@ def marks_of(page: Path, colour: str) -> int:
     return len(re.findall(rf"<use [^>]*fill: {colour}", chart)) - 1
 
 
+def test_latencies_of_different_devices_are_told_apart(open_page: Open, tmp_path: Path):
+    folders = [write_run(tmp_path / name, recognised(RIGHT), device=name) for name in ("H100", "A100")]
+    gflops, latency = open_page(page_of(*folders)).page.locator("#overview svg").all()
+    devices = {"H100, 32-true", "A100, 32-true"}
+    assert devices <= set(latency.locator("text").all_text_contents())
+    assert not devices & set(gflops.locator("text").all_text_contents())
+
+
 def test_runs_of_different_data_give_figure_1_and_relative_charts(open_page: Open, tmp_path: Path):
     folders = [
         write_run(tmp_path / name, recognised(RIGHT), config_name=name, data=f"datamodules.{name}")
@@ -188,6 +204,11 @@ def test_runs_of_different_data_give_figure_1_and_relative_charts(open_page: Ope
 def test_another_baseline_is_what_methods_are_compared_with(open_page: Open, folder: Path):
     opened = open_page(page_of(folder, baseline="tome"))
     assert "difference to tome" in opened.texts("figcaption")[0]
+    assert opened.texts("table.sortable th[scope=col]")[3:5] == ["Δ base", "Δ tome"]
+    cells = [text.split("\t")[3:5] for text in opened.texts("table.sortable tbody tr")]
+    assert cells[0] == ["-", "-"]
+    assert cells[1] == ["-16.7 [-30.0, +5.0]", "-"]  # as recorded
+    assert re.fullmatch(r"\+16\.7 \[[-+]\d+\.\d, \+\d+\.\d\]", cells[2][1])  # drawn from the samples
     assert opened.texts(".flips tbody th") == ["vidtldr against tome"]
 
 
@@ -199,6 +220,22 @@ def test_a_run_without_samples_or_base_still_gives_a_page(open_page: Open, tmp_p
     assert_self_contained(opened, page)
     assert "The run left no samples.jsonl." in opened.texts(".flips p")
     assert "no intervals" in opened.texts("figcaption")[0]
+
+
+def test_a_run_of_an_older_version_gives_a_page_without_what_it_lacks(open_page: Open, folder: Path):
+    results = json.loads((folder / "results.json").read_text())
+    for name, method in results["methods"].items():
+        for key in ("tokens_per_layer", "gflops_per_layer", "frame_shares"):
+            del method[key]
+        if name != "base":
+            method["difference_to_base"] = {"score": "top1", "difference": -5.0, "low": -9.0, "high": -1.0}
+    del results["baselines"], results["differences"]
+    (folder / "results.json").write_text(json.dumps(results | {"schema_version": 4}))
+    page = page_of(folder)
+    opened = open_page(page)
+    assert_self_contained(opened, page)
+    assert opened.texts(".charts h3") == ["Score over GFLOPs", "Score over latency"]
+    assert "[-9.0, -1.0]" in opened.texts("table.sortable tbody")[0]
 
 
 def test_a_dark_page_has_light_text(open_page: Open, folder: Path):

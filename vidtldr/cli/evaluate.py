@@ -21,6 +21,7 @@ from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
 from vidtldr.evaluation.methods import build_methods, check_methods_fit, choose_baselines
 from vidtldr.evaluation.one_method import Subject
+from vidtldr.evaluation.pictures import check_pictures_fit
 from vidtldr.evaluation.processes import Processes, started_by_launcher, strategy_for
 from vidtldr.evaluation.run_folder import Run, fingerprint
 from vidtldr.results.paper import PaperRow
@@ -46,13 +47,18 @@ def main(argv: Sequence[str]) -> None:
     datamodule: Any = cli.build_data("test")
     module: Any = cli.build_model()
     check_methods_fit(module, methods)
+    if cli.config.pictures:
+        check_pictures_fit(module, datamodule)
     if cli.init_args("model").get("checkpoint") is None:
         _log.warning("the model's weights are random: --model.checkpoint FILE loads trained ones")
     with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
         record = cli.new_record(module, datamodule, run, baselines)
         comparison = Comparison(run, record, processes, methods)
-        comparison.evaluate_all(Subject(module, datamodule, len(methods), cli.make_trainer, processes))
+        subject = Subject(module, datamodule, len(methods), cli.make_trainer, processes)
+        comparison.evaluate_all(subject)
+        if cli.config.pictures:
+            comparison.draw(cli.config.pictures, subject)
         comparison.close()
     if processes.is_first:
         print_report(comparison.record, Console())

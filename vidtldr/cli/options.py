@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser
+from jsonargparse.typing import NonNegativeInt
 
 from vidtldr.cli.argv import CONFIG_OPTIONS
 from vidtldr.cli.inheritance import read_config
@@ -116,6 +117,14 @@ def _add_options_of_evaluation(parser: ArgumentParser) -> None:
         metavar="NAMES",
         help="Compare with these entries too, not with base alone: --baseline tome tells how far the others are from "
         "ToMe, with intervals. Several are separated by commas, or the option is repeated.",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=NonNegativeInt,
+        default=0,
+        metavar="N",
+        help="Keep pictures of the N videos that the methods differ most in: what merged and what was lost under each. "
+        "They come in a short pass when all methods are through, and change no number.",
     )
     parser.add_argument("--limit", type=int | None, default=None, help="Evaluate only the first LIMIT videos.")
     parser.add_argument(

@@ -128,7 +128,8 @@ def trade_off(
         with_front: Draw the :func:`front` of all points, dotted.
     """
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": title}):
-        figure, axes = _figure()
+        markers = dict(zip(dict.fromkeys(each.run for each in series), cycle(_MARKERS)))
+        figure, axes = _figure(taller=0.17 * max(0, len(markers) - 2))
         if reference is not None:
             axes.axhline(reference.value, color=NEUTRAL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
             if reference.low is not None and reference.high is not None:
@@ -139,7 +140,6 @@ def trade_off(
                 [point.x for point in best], [point.y for point in best], where="post", color=INK, linewidth=1,
                 linestyle=":", zorder=2, label="front",
             )  # fmt: skip
-        markers = dict(zip(dict.fromkeys(each.run for each in series), cycle(_MARKERS)))
         for each in series:
             _draw_points(axes, each, palette[each.method], markers[each.run])
         axes.set(xlabel=x_label, ylabel=y_label)
@@ -218,8 +218,8 @@ def over_sets(
         return _svg(figure, title)
 
 
-def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.2, 3.5), layout="constrained")
+def _figure(*, taller: float = 0) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(5.2, 3.5 + taller), layout="constrained")
     return figure, figure.subplots()
 
 
@@ -233,18 +233,20 @@ def _draw_points(axes: Axes, series: Series, colour: str, marker: str) -> None:
 
 
 def _legend(axes: Axes, runs: Mapping[str, str] | None = None) -> None:
-    """Methods by their colours, then runs by their markers, in rows above the chart."""
+    """Methods by their colours in a row above the chart; with runs, methods in a column and runs in the next."""
     handles: dict[str, Line2D] = {}
-    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]  # those with a label
-    for line in lines:
+    for line in axes.get_lines():
         shown = "" if runs else line.get_marker()
         proxy = Line2D([], [], color=line.get_color(), linestyle=line.get_linestyle(), marker=shown)
         handles.setdefault(str(line.get_label()), proxy)
-    for run, marker in (runs or {}).items():
-        handles[run] = Line2D([], [], color=NEUTRAL, linestyle="", marker=marker)
+    entries = [(handle, label) for label, handle in handles.items() if not label.startswith("_")]  # those with a label
+    if runs:
+        markers = [(Line2D([], [], color=NEUTRAL, linestyle="", marker=marker), run) for run, marker in runs.items()]
+        rows, blank = max(len(entries), len(markers)), (Line2D([], [], linestyle=""), "")
+        entries = [*entries, *[blank] * (rows - len(entries)), *markers, *[blank] * (rows - len(markers))]
     axes.figure.legend(
-        handles.values(), handles.keys(), loc="outside upper left", ncols=2 if runs else 4, frameon=False,
-        handlelength=1.6, columnspacing=1.4, borderaxespad=0.2,
+        *zip(*entries), loc="outside upper left", ncols=2 if runs else 4, frameon=False, handlelength=1.6,
+        columnspacing=1.4, borderaxespad=0.2,
     )  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from vidtldr.cli.evaluate import EvalCLI
 from vidtldr.cli.sentences import import_class
 from vidtldr.errors import UserError
 from vidtldr.evaluation.methods import build_methods, check_methods_fit
-from vidtldr.figures.clips import TestSet, clips_of_videos
+from vidtldr.figures.clips import clips_of_videos
 from vidtldr.figures.drawing import CLIP_FIGURES, FIGURES, Album
 from vidtldr.figures.of_clip import Place
+from vidtldr.measuring.test_clips import TestSet
 from vidtldr.tasks.base import AnyTask
 
 _log = logging.getLogger(__name__)

@@ -59,6 +59,16 @@ class ClipGrid:
         """What each patch has, ``[b * images_per_clip, n]`` without prefix tokens, as ``[b, t, h, w]``."""
         return patches.reshape(-1, *self.shape)
 
+    def unfold_owner(self, owner: Tensor, num_tokens: int) -> Tensor:
+        """The token that stands for each patch, as :meth:`unfold` gives it; distinct over the images of a clip.
+
+        Args:
+            owner: Of each image, ``[b * images_per_clip, n]``, int64, without prefix tokens; -1 for none.
+            num_tokens: Tokens of an image.
+        """
+        image = torch.arange(len(owner), device=owner.device).remainder(self.images_per_clip).unsqueeze(1)
+        return self.unfold((owner + image * num_tokens).masked_fill(owner < 0, -1))
+
 
 def encoder_input(encoder: VisionTransformer, clips: Tensor) -> Tensor:
     """8-bit clips as an encoder takes them.

@@ -190,14 +190,13 @@ def _score(seen: _Seen, grid: ClipGrid) -> LayerScores:
     salient = torch.cat([torch.ones_like(sharp[:, :num_prefix]), saliency(sharp[:, num_prefix:])], dim=1)
     owner = record.owner[:, num_prefix:]
     num_tokens = record.tokens.shape[1]
-    image = torch.arange(len(owner), device=owner.device).remainder(grid.images_per_clip).unsqueeze(1)
     return LayerScores(
         layer=record.layer,
         num_tokens=num_tokens * grid.images_per_clip,
         attentiveness=grid.unfold(seen.on_patches(seen.read("attentiveness"))),
         sharpness=grid.unfold(seen.on_patches(sharp)),
         saliency=grid.unfold(seen.on_patches(salient)),
-        owner=grid.unfold((owner + image * num_tokens).masked_fill(owner < 0, -1)),
+        owner=grid.unfold_owner(owner, num_tokens),
         share=grid.unfold(record.share[:, num_prefix:]),
         mass=grid.unfold(_mass_per_patch(record, owner)),
     )

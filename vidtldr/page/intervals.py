@@ -27,8 +27,8 @@ class Intervals:
 
     def of_difference(self, method: str, baseline: str) -> Interval | None:
         """How far a method is from another; None where that cannot be told."""
-        if baseline == self._run.baseline() and (recorded := self._run.record.intervals.get(method)):
-            return recorded
+        if recorded := self._run.record.difference(method, baseline):
+            return Interval(recorded.low, recorded.high, recorded.difference)
         return self._interval(method, baseline)
 
     def of_score(self, method: str) -> Interval | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vidtldr.drawing.charts import Point, Reference, Series, curves, over_sets, trade_off
-from vidtldr.page.intervals import Intervals
+from vidtldr.page.compared import Compared
 from vidtldr.page.runs import Run
 from vidtldr.results.bootstrap import LEVEL
 from vidtldr.results.records import MethodResult
@@ -20,68 +20,37 @@ class Panel:
         title: What it shows.
         svg: The chart.
         caption: How to read it, in sentences.
+        wide: Whether it needs the width of the page.
     """
 
     title: str
     svg: str
     caption: str
+    wide: bool = False
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A run beside what its methods are compared with.
+class Cost:
+    """What a method costs.
 
     Attributes:
-        run: The run.
-        intervals: Of its scores and differences.
-        baseline: The method that others are compared with; None if there is none.
+        name: ``GFLOPs``.
+        unit: As it stands behind the name.
+        of: Reads it off a result; None where it was not measured.
+        differs: Whether the runs to be drawn measured it on different devices.
     """
 
-    run: Run
-    intervals: Intervals
-    baseline: str | None
-
-    @property
-    def data(self) -> tuple[object, ...]:
-        """What scores must have in common to be drawn on one axis: data, number of videos and score."""
-        record = self.run.record
-        videos = record.results[0].evaluated.videos_total
-        return record.config.get("data", {}).get("class_path"), videos, record.score_tables[0].compared
-
-    @property
-    def score_name(self) -> str:
-        """The compared score, as the table heads it."""
-        table = self.run.record.score_tables[0]
-        heading = table.columns.get(table.compared, table.compared)
-        return heading if heading == table.title else f"{table.title} {heading}".strip()
-
-    def point(self, method: str, x: float) -> Point:
-        """The score of a method with the interval of its difference to the baseline, laid around it."""
-        score = self.run.score(method)
-        if self.baseline is None or method == self.baseline:
-            return Point(x, score)
-        interval, level = self.intervals.of_difference(method, self.baseline), self.run.score(self.baseline)
-        return Point(x, score, level + interval.low, level + interval.high) if interval else Point(x, score)
-
-    def reference(self) -> Reference | None:
-        """The baseline's score and its own interval."""
-        if self.baseline is None:
-            return None
-        own = self.intervals.of_score(self.baseline)
-        return Reference(self.run.score(self.baseline), own and own.low, own and own.high)
+    name: str
+    unit: str
+    of: Callable[[MethodResult], float | None]
+    differs: bool = False
 
 
-Cost = Callable[[MethodResult], float | None]
-"""What a method costs; None where that was not measured."""
-
-
-def gflops(result: MethodResult) -> float | None:
-    """GFLOPs of a clip."""
+def _gflops(result: MethodResult) -> float | None:
     return result.gflops
 
 
-def latency(result: MethodResult) -> float | None:
-    """Milliseconds a clip, of the test step without decoding."""
+def _latency(result: MethodResult) -> float | None:
     return 1000 / rate if (rate := result.speed.encoder_clips_per_second) else None
 
 
@@ -96,20 +65,13 @@ def trade_offs(runs: Sequence[Compared], palette: Mapping[str, str]) -> list[Pan
     Runs of the same data are drawn as they are. Of different data, each is drawn relative to its own baseline, since
     their scores have nothing in common; a run without a baseline is left out.
     """
-    devices = {f"{each.run.record.device}, {each.run.record.precision}" for each in runs}
-    device = next(iter(devices)) if len(devices) == 1 else "on several devices, which do not compare"
-    kept = any(result.speed.kept_videos for each in runs for result in each.run.record.results)
-    beside = " The first method ran beside decoding, which costs it on a CPU." if kept else ""
+    devices = list(dict.fromkeys(each.device for each in runs))
+    note = f"Latency of the encoder, without decoding: {' / '.join(devices)}."
+    if any(result.speed.kept_videos for each in runs for result in each.run.record.results):
+        note += " The first method ran beside decoding, which costs it on a CPU."
     return [
-        *_trade_off(runs, palette, gflops, "GFLOPs", "per clip", "GFLOPs of the vision encoder."),
-        *_trade_off(
-            runs,
-            palette,
-            latency,
-            "latency",
-            "(ms per clip)",
-            f"Latency of the encoder, without decoding: {device}.{beside}",
-        ),
+        *_trade_off(runs, palette, Cost("GFLOPs", "per clip", _gflops), "GFLOPs of the vision encoder."),
+        *_trade_off(runs, palette, Cost("latency", "(ms per clip)", _latency, len(devices) > 1), note),
     ]
 
 
@@ -120,50 +82,46 @@ def figure_1(runs: Sequence[Compared], palette: Mapping[str, str]) -> Panel:
     names = "; ".join(f"{each.run.label}: {each.score_name}" for each in runs)
     caption = f"Scores: {names}. Bars: {_INTERVAL} of the difference to {_baselines(runs)}."
     title = "Score and GFLOPs over data sets"
-    return Panel(title, over_sets(scores, costs, palette, title=title), caption)
+    return Panel(title, over_sets(scores, costs, palette, title=title), caption, wide=len(runs) > 2)
 
 
-def _trade_off(
-    runs: Sequence[Compared], palette: Mapping[str, str], cost: Cost, name: str, unit: str, note: str
-) -> list[Panel]:
+def _trade_off(runs: Sequence[Compared], palette: Mapping[str, str], cost: Cost, note: str) -> list[Panel]:
     relative = len({each.data for each in runs}) > 1
-    title = f"Score over {name}" + (", relative" if relative else "")
+    title = f"Score over {cost.name}" + (", relative" if relative else "")
     series = _relative(runs, cost) if relative else _absolute(runs, cost)
     if not series:
         return []
     reference = Reference(0) if relative else _common_reference(runs)
-    first = runs[0]
     svg = trade_off(
         series,
         palette,
         title=" ".join([title, *(each.run.label for each in runs)]),
-        x_label=f"{name}, % of {_baselines(runs)}" if relative else f"{name} {unit}",
-        y_label=f"difference to {_baselines(runs)} (points)" if relative else f"{first.score_name} (%)",
+        x_label=f"{cost.name}, % of {_baselines(runs)}" if relative else f"{cost.name} {cost.unit}",
+        y_label=f"difference to {_baselines(runs)} (points)" if relative else f"{runs[0].score_name} (%)",
         reference=reference,
-        with_front=not relative and sum(len(each.points) for each in series) > 3,
+        with_front=not relative and not cost.differs and sum(len(each.points) for each in series) > 3,
     )
-    return [Panel(title, svg, f"{_how_to_read(runs, reference, relative)} {note}".strip())]
+    return [Panel(title, svg, f"{_how_to_read(runs, reference, relative)} {note}")]
 
 
 def _absolute(runs: Sequence[Compared], cost: Cost) -> list[Series]:
-    """Scores as they are; the runs of one config are a sweep, in which the points of a method are joined."""
-    configs = list(dict.fromkeys(each.run.record.config_name for each in runs))
+    """Scores as they are; the runs of one config on one device are a sweep: the points of a method are joined."""
+    configs = {each.run.record.config_name for each in runs}
     points: dict[tuple[str, str], dict[Point, None]] = {}
     for each in runs:
+        told = [each.run.record.config_name] if len(configs) > 1 else []
+        sweep = ", ".join([*told, each.device] if cost.differs else told)
         for result in each.run.record.results:
-            if (x := cost(result)) is not None:
-                key = each.run.record.config_name, result.name
-                points.setdefault(key, {})[each.point(result.name, x)] = None
-    return [
-        Series(method, tuple(found), config if len(configs) > 1 else "") for (config, method), found in points.items()
-    ]
+            if (x := cost.of(result)) is not None:
+                points.setdefault((sweep, result.name), {})[each.point(result.name, x)] = None
+    return [Series(method, tuple(found), sweep) for (sweep, method), found in points.items()]
 
 
 def _relative(runs: Sequence[Compared], cost: Cost) -> list[Series]:
     """Differences to the baseline of each run, over what a method costs in percent of it."""
     series = []
     for each in runs:
-        costs = {result.name: x for result in each.run.record.results if (x := cost(result)) is not None}
+        costs = {result.name: x for result in each.run.record.results if (x := cost.of(result)) is not None}
         if each.baseline is None or each.baseline not in costs:
             continue
         level, whole = each.run.score(each.baseline), costs.pop(each.baseline)
@@ -200,23 +158,23 @@ def _baselines(runs: Sequence[Compared]) -> str:
 
 def _layers(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     """Tokens and GFLOPs of each layer, where the run recorded them."""
-    tokens = {result.name: _recorded(result, "tokens_per_layer") for result in run.record.results}
-    costs = {result.name: _recorded(result, "gflops_per_layer") for result in run.record.results}
+    tokens = {result.name: result.tokens_per_layer for result in run.record.results if result.tokens_per_layer}
+    costs = {result.name: result.gflops_per_layer for result in run.record.results if result.gflops_per_layer}
     panels = []
-    if any(tokens.values()):
+    if tokens:
         title = "Tokens that leave each layer"
-        svg = curves(_given(tokens), palette, title=f"{title} {run.label}", x_label="layer", y_label="tokens")
+        svg = curves(tokens, palette, title=f"{title} {run.label}", x_label="layer", y_label="tokens")
         panels.append(Panel(title, svg, "Of one clip."))
-    if any(costs.values()):
+    if costs:
         title = "GFLOPs of each layer"
-        svg = curves(_given(costs), palette, title=f"{title} {run.label}", x_label="layer", y_label="GFLOPs")
+        svg = curves(costs, palette, title=f"{title} {run.label}", x_label="layer", y_label="GFLOPs")
         panels.append(Panel(title, svg, "Of one clip; what merging costs is in them."))
     return panels
 
 
 def _frames(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     """What each frame keeps, where the run recorded it."""
-    shares = _given({result.name: _recorded(result, "frame_shares") for result in run.record.results})
+    shares = {result.name: result.frame_shares for result in run.record.results if result.frame_shares}
     if not shares:
         return []
     title, longest = "Share of each frame", max(map(len, shares.values()))
@@ -224,12 +182,10 @@ def _frames(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     svg = curves(
         percent, palette, title=f"{title} {run.label}", x_label="frame", y_label="share (%)", even=100 / longest
     )
-    return [Panel(title, svg, "In what a method keeps, as the mean over clips. Dashed: the same for all frames.")]
-
-
-def _recorded(result: MethodResult, name: str) -> Sequence[float]:
-    return getattr(result, name, None) or ()
-
-
-def _given(values: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
-    return {name: each for name, each in values.items() if each}
+    return [
+        Panel(
+            title,
+            svg,
+            "Of what a method keeps, as the mean over the clips that have pictures. Dashed: all frames alike.",
+        )
+    ]

@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vidtldr.drawing.charts import colours
 from vidtldr.errors import UserError
+from vidtldr.page.compared import Compared
 from vidtldr.page.flips import Case, Flips, cases_of, compare_all
 from vidtldr.page.intervals import Intervals
-from vidtldr.page.panels import Compared, Panel, figure_1, panels_of_run, trade_offs
-from vidtldr.page.runs import Run
+from vidtldr.page.panels import Panel, figure_1, panels_of_run, trade_offs
+from vidtldr.page.runs import Pictures, Run
 from vidtldr.results.report import blocks, facts
 from vidtldr.results.text_tables import Block
 from vidtldr.storage.atomic_files import write_atomically
@@ -31,6 +33,7 @@ class Section:
         panels: Its charts.
         flips: Every method against every other one, by the two.
         first_pair: The two that are shown first.
+        pictures: By video and method, addresses of a ``png`` and an ``mp4``.
         cases: Those that not all methods get right or wrong, as the script reads them.
         facts: What a reader must know to judge the numbers.
     """
@@ -41,6 +44,7 @@ class Section:
     panels: Sequence[Panel]
     flips: Mapping[tuple[str, str], Sequence[Flips]]
     first_pair: tuple[str, str]
+    pictures: Pictures
     cases: Mapping[str, object]
     facts: Sequence[tuple[str, str]]
 
@@ -85,19 +89,21 @@ def _section(compared: Compared, anchor: str, palette: Mapping[str, str], out: P
     pairs = groupby(compare_all(cases), key=lambda flips: (flips.method, flips.against))
     against = compared.baseline or run.methods[0]
     others = [name for name in run.methods if name != against]
+    pictures = _copy_pictures(run, out / "pictures" / anchor, f"pictures/{anchor}")
     return Section(
         anchor=anchor,
         run=run,
-        tables=blocks(run.record),
+        tables=blocks(compared.record),
         panels=panels_of_run(compared, palette),
         flips={pair: list(flips) for pair, flips in pairs},
         first_pair=(others[-1] if others else against, against),
-        cases=_for_script(cases, _copy_pictures(run, out / "pictures" / anchor, f"pictures/{anchor}")),
-        facts=facts(run.record),
+        pictures=pictures,
+        cases=_for_script(cases, pictures),
+        facts=facts(compared.record),
     )
 
 
-def _copy_pictures(run: Run, folder: Path, address: str) -> dict[str, dict[str, dict[str, str]]]:
+def _copy_pictures(run: Run, folder: Path, address: str) -> Pictures:
     """Copy the pictures of a run; returns them as the run lists them, with addresses for the page."""
     shown: dict[str, dict[str, dict[str, str]]] = {}
     for video, methods in run.pictures.items():
@@ -106,11 +112,11 @@ def _copy_pictures(run: Run, folder: Path, address: str) -> dict[str, dict[str, 
                 target = folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(run.pictures_folder / name, target)
-                shown.setdefault(video, {}).setdefault(method, {})[kind] = f"{address}/{name}"
+                shown.setdefault(video, {}).setdefault(method, {})[kind] = quote(f"{address}/{name}")
     return shown
 
 
-def _for_script(cases: Sequence[Case], pictures: Mapping[str, object]) -> dict[str, object]:
+def _for_script(cases: Sequence[Case], pictures: Pictures) -> dict[str, object]:
     """The cases in which methods differ, in short: outcomes are in the order of the methods."""
     methods = list(cases[0].outcomes) if cases else []
     differing = [case for case in cases if len({outcome.correct for outcome in case.outcomes.values()}) > 1]

@@ -191,6 +191,11 @@ class RunRecord:
         return self.run_dir / "tensorboard"
 
     @property
+    def pictures_dir(self) -> Path:
+        """What methods made of some clips, with a list of it; there if pictures were asked for."""
+        return self.run_dir / "pictures"
+
+    @property
     def results_path(self) -> Path:
         """The JSON file."""
         return self.run_dir / "results.json"

@@ -107,6 +107,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         ("checkpoint", _checkpoint(record)),
         ("versions", ", ".join(f"{name} {version or 'missing'}" for name, version in record.versions.items())),
         ("results", f"{record.results_path}, for each sample {record.samples_path.name}"),
+        *_pictures(record),
         ("tensorboard", f"tensorboard --logdir {record.tensorboard_dir}"),
     ]
 
@@ -202,6 +203,12 @@ def _uncertainty(record: RunRecord) -> list[tuple[str, str]]:
     told = f"difference of {record.score_tables[0].compared} to {' or '.join(names)}"
     told += f" [{100 * LEVEL:.0f} % confidence interval]: paired bootstrap over videos, {DRAWS:,} draws"
     return [(", ".join(f"Δ {name}" for name in names), told)]
+
+
+def _pictures(record: RunRecord) -> list[tuple[str, str]]:
+    if not any(result.frame_shares for result in record.results):
+        return []
+    return [("pictures", f"{record.pictures_dir}, of the videos that the methods differ most in")]
 
 
 def _first(names: list[str]) -> str:
