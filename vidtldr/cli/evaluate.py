@@ -15,6 +15,7 @@ from rich.console import Console
 from datamodules.clips.decoder import BrokenVideoError
 from vidtldr.cli.argv import choose_methods, join_baselines, split_method_options
 from vidtldr.cli.options import EVALUATION
+from vidtldr.cli.pairs import check_pairs, choose_pairs, known_pairs
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
@@ -24,6 +25,7 @@ from vidtldr.evaluation.pictures import check_pictures_fit
 from vidtldr.evaluation.processes import Processes, started_by_launcher, strategy_for
 from vidtldr.evaluation.run_folder import Run, fingerprint
 from vidtldr.results.differences import choose_baselines
+from vidtldr.results.paper import PaperRow
 from vidtldr.results.records import RunRecord, device_name, versions
 from vidtldr.results.report import print_report
 from vidtldr.results.tensorboard import MethodLogger
@@ -72,6 +74,7 @@ class EvalCLI(ProjectCLI):
         for key in ("only", "baseline"):
             if isinstance(names := self.config[key], str):
                 self.config[key] = [name.strip() for name in names.split(",")]
+        self._choose_pairs()
         self._change_methods(changes)
         self._apply_data_shortcuts()
 
@@ -146,6 +149,16 @@ class EvalCLI(ProjectCLI):
             resizing=datamodule.resizing,
             baselines=baselines,
         )
+
+    def _choose_pairs(self) -> None:
+        """Take the schedules of one pre-training, and check the row of the paper."""
+        paper = PaperRow(**self.config.paper) if self.config.get("paper") else None
+        if paper is not None:
+            paper.check()
+        by_pairs = known_pairs(self.config.methods)
+        known = by_pairs or (paper.known_pairs() if paper else [])
+        self.config.pairs = check_pairs(self.config.pairs, known, needed=bool(by_pairs))
+        self.config.methods = choose_pairs(self.config.methods, self.config.pairs)
 
     def _change_methods(self, changes: Sequence[tuple[str, str, str]]) -> None:
         # Not by jsonargparse, which would replace all options of a method by the one that is given.

@@ -14,6 +14,7 @@ from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.paths import config_names, find_config
 from vidtldr.cli.sentences import one_sentence
 from vidtldr.errors import UserError, did_you_mean
+from vidtldr.results.paper import PaperRow
 
 _RENAMED = {"chosen_methods": "only"}
 """Keys of configs that earlier versions wrote beside their results, with today's names."""
@@ -95,6 +96,19 @@ def _add_options_of_evaluation(parser: ArgumentParser) -> None:
         default=None,
         metavar="NAMES",
         help="Evaluate only these entries of the config's methods, in this order: --only base,tome. Default: all.",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=str | None,
+        default=None,
+        help="Pre-training of a zero-shot checkpoint by its video-text pairs: 5M, 17M or 25M. It chooses the schedules "
+        "of a config that gives several.",
+    )
+    parser.add_argument(
+        "--paper",
+        type=PaperRow | None,
+        default=None,
+        help="Row of vid-TLDR's paper to show beside the results, in a config: {table: 2, row: msvd}.",
     )
     parser.add_argument(
         "--baseline",

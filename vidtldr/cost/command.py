@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
     if options.config:
         from vidtldr.cost.of_config import config_block
 
-        print_blocks([config_block(options.config)], Console())
+        print_blocks([config_block(options.config, options.pairs)], Console())
     if options.tables:
         from vidtldr.cost.comparison import summary, table_blocks
 
@@ -40,4 +40,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="the methods of a config: a file, or the name of a shipped one; several overlay each other",
     )
+    parser.add_argument("--pairs", help="pre-training, where the config gives schedules for several: 5M, 17M or 25M")
     return parser

@@ -8,6 +8,7 @@ from vidtldr.evaluation.pictures import draw_pictures
 from vidtldr.evaluation.processes import Processes
 from vidtldr.evaluation.run_folder import Run
 from vidtldr.merging import Method
+from vidtldr.results.beside_paper import beside_paper
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.choice import most_different
 from vidtldr.results.curves import result_curves
@@ -90,6 +91,8 @@ class Comparison:
         name, score = result.name, self.record.score_tables[0].compared
         self._loggers[name].log_result(result, self._option_keys)
         self._loggers[name].log_curves(result_curves(result, self._samples[name], self._contributions[name], score))
+        if (paper := beside_paper(self.record)) and name in paper.printed:
+            self._loggers[name].log_paper(paper.printed[name])
         write_samples(self.record.samples_path, self._samples)
         self.record.write()
         self._run.finish(result)

@@ -14,6 +14,7 @@ import vidtldr
 from vidtldr.measuring.speed import Speed
 from vidtldr.merging import Method, build_method
 from vidtldr.merging.registry import reference
+from vidtldr.results.beside_paper import beside_paper
 from vidtldr.results.differences import Difference
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.atomic_files import write_atomically
@@ -226,6 +227,7 @@ class RunRecord:
             "differences": [asdict(each) for each in self.differences],
             "score_tables": [asdict(table) for table in self.score_tables],
             "score_note": self.score_note,
+            "paper": paper.to_dict() if (paper := beside_paper(self)) else None,
             "config": self.config,
         }
         content: dict[str, Any] = plain(record)

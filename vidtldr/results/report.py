@@ -7,6 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vidtldr.results.beside_paper import paper_block, paper_fact
 from vidtldr.results.bootstrap import DRAWS, LEVEL
 from vidtldr.results.differences import pairs
 from vidtldr.results.gflops import gflops_digits, gflops_share
@@ -80,6 +81,8 @@ def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
         tables.append(_block(f"differences in {scores.compared}", _methods(results) | told))
     if narrow:
         tables.append(_block("speed", _methods(results) | _speed_columns(results)))
+    if beside := paper_block(record):
+        tables.append(beside)
     return tables
 
 
@@ -94,6 +97,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         *lines,
         ("scores", record.score_note),
         *_uncertainty(record),
+        *paper_fact(record),
         ("protocol", _protocol(record)),
         ("frames", _frames(record)),
         ("computed", _computed(record)),

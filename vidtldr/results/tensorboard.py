@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from vidtldr.results.beside_paper import Printed
 from vidtldr.results.curves import Curve
 from vidtldr.results.differences import Difference
 from vidtldr.results.pictures import Album
@@ -110,6 +111,10 @@ class MethodLogger(RunLogger):
         self.log_hyperparams(params, _scalars(result, self._score_tables), step=0)
         self._result_only = True
         self.experiment.flush()
+
+    def log_paper(self, printed: Printed) -> None:
+        """Write what the paper prints of this method, beside the scalars of the result."""
+        self.log_curves({f"paper/{name}": [(0, value)] for name, value in printed.scalars().items()})
 
     def log_curves(self, curves: Mapping[str, Curve]) -> None:
         """Write curves by their tags, each over its own axis."""
