@@ -15,6 +15,7 @@ from vidtldr.results.choice import Chosen
 from vidtldr.storage.atomic_files import write_atomically
 
 _STRIP_WIDTH, _LOWEST, _HIGHEST = 1280, 80, 160  # pixels; of a row of frames, and of a frame
+_MOST_COLUMNS = 8  # frames in a line
 _PLAYED_SECONDS = 4.0  # the few frames of a clip over so long can be followed
 
 
@@ -80,7 +81,9 @@ class Album:
             UserError: It cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        frames = resized(frames, min(max(_STRIP_WIDTH // len(frames), _LOWEST), _HIGHEST))
+        num_lines = -(-len(frames) // _MOST_COLUMNS)
+        columns = -(-len(frames) // num_lines)  # such that lines are equally long
+        frames = resized(frames, min(max(_STRIP_WIDTH // columns, _LOWEST), _HIGHEST))
         rows, played = [Row(frames, self.chosen[number].video)], frames
         if trace.reduced:
             merged = merge_map(frames, trace.owner, trace.share)
@@ -88,7 +91,7 @@ class Album:
             played = side_by_side(frames, merged)
         path = self.folder / f"{number + 1:04}_{method}"
         files = Drawn(*(path.with_name(f"{path.name}.{kind}") for kind in ("png", "mp4", "gif")))
-        write_png(files.png, strip(rows), colours=256)
+        write_png(files.png, strip(rows, columns=columns), colours=256)
         fps = len(frames) / _PLAYED_SECONDS
         write_mp4(files.mp4, played, fps=fps)
         write_gif(files.gif, played, fps=fps)
