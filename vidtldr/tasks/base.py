@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from datamodules.contract import EvaluationData
 from datamodules.loading.batches import Batch
 from vidtldr.errors import UserError
-from vidtldr.models.checkpoint import file_sha256, save_weights
+from vidtldr.models.checkpoint import Checkpoint, Source, save_weights
 from vidtldr.models.pixels import blank_input
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample
@@ -72,7 +72,7 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
         """The ViT that token merging is put on."""
 
     @abstractmethod
-    def load_weights(self, path: str | Path) -> list[str]:
+    def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint into the model; returns the entries that the task does not use."""
 
     @abstractmethod
@@ -139,11 +139,11 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
         """As in a test."""
         return self.test_step(batch, batch_idx, dataloader_idx)
 
-    def _start_from(self, checkpoint: str | None, **options: bool) -> None:
+    def _start_from(self, checkpoint: Checkpoint | None, **options: bool) -> None:
         """Load the weights that a config names, if it names any; with options of :meth:`load_weights`."""
         if checkpoint is not None:
             unused = self.load_weights(checkpoint, **options)
-            self.checkpoint_sha256 = file_sha256(checkpoint)
+            self.checkpoint_sha256 = checkpoint.sha256()
             _log.info("%s loaded; %d entries that this task does not use left out", checkpoint, len(unused))
 
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,7 +17,7 @@ from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
 from vidtldr.metrics.base_to_novel import HALVES, Half
 from vidtldr.metrics.retrieval import retrieval_ranks
-from vidtldr.models.checkpoint import file_sha256
+from vidtldr.models.checkpoint import Choice, Source, find_checkpoint
 from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
@@ -48,6 +47,7 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         image_size: Height and width of a frame in pixels.
         checkpoint: Weights: a published ViFi-CLIP file, an OpenAI or open_clip CLIP, or one exported by this project; a
             list of them for several seeds. None starts from random weights.
+        weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
         token_embedding: The original CLIP file, whose table of token embeddings a published ViFi-CLIP file lacks.
         tokenizer: ``clip`` for CLIP's own byte-pair encoding, or a ``vocab.txt`` of words.
         template: Prompt around a class name, ``{}`` standing for the name; None takes the bare name, as the published
@@ -78,6 +78,7 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         num_frames: int = 32,
         image_size: int = 224,
         checkpoint: str | list[str] | None = None,
+        weights: Choice = "plain",
         token_embedding: str | None = None,
         tokenizer: str = "clip",
         template: str | None = "a photo of a {}.",
@@ -100,8 +101,9 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         self.model = ViFiCLIP(sizes, image_size=image_size, drop_path=drop_path)
         self.pixel_norm = PixelNorm()
         self.template, self.token_embedding, self.num_frames = template, token_embedding, num_frames
-        self.checkpoints = [checkpoint] if isinstance(checkpoint, str) else checkpoint or []
-        self.checkpoint_sha256 = [file_sha256(path) for path in self.checkpoints if Path(path).is_file()] or None
+        names = [checkpoint] if isinstance(checkpoint, str) else checkpoint or []
+        self.checkpoints = [find_checkpoint(name, weights) for name in names]
+        self.checkpoint_sha256 = [found.sha256() for found in self.checkpoints] or None
         self.num_seeds = max(1, len(self.checkpoints))
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
@@ -138,7 +140,7 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         unused = self.load_weights(self.checkpoints[seed])
         _log.info("%s loaded; %d entries that this task does not use left out", self.checkpoints[seed], len(unused))
 
-    def load_weights(self, path: str | Path) -> list[str]:
+    def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint; what it lacks of the token embeddings comes from CLIP's file."""
         return load_vifi_clip(self.model, path, token_embedding=self.token_embedding)
 

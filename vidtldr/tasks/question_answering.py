@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from datamodules.contract import QuestionData
 from datamodules.loading.batches import QuestionBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
+from vidtldr.models.checkpoint import Choice, Source, find_checkpoint
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.umt import UMTVQA, UMTTokenizer, UMTVisionEncoder, load_umt_vqa, umt_size
 from vidtldr.results.bootstrap import Contributions
@@ -39,6 +39,10 @@ class VideoQuestionAnswering(Task[QuestionData, QuestionBatch]):
         image_size: Height and width of a frame in pixels.
         checkpoint: Weights: a published UMT file for question answering, or one exported by this project. None starts
             from random weights.
+        weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
+        checkpoint_frames: Frames of a clip in the checkpoint's training, where it does not tell itself; the position
+            table is stretched if they are not ``num_frames``.
+        checkpoint_image_size: Height and width of a frame in its training, likewise.
         new_decoder: Make the answer decoder of the checkpoint's fusion layers, to fine-tune a pre-training or retrieval
             file.
         tokenizer: Vocabulary of the text encoder: a hub name, or a local vocab.txt or folder.
@@ -68,6 +72,9 @@ class VideoQuestionAnswering(Task[QuestionData, QuestionBatch]):
         num_frames: int = 12,
         image_size: int = 224,
         checkpoint: str | None = None,
+        weights: Choice = "plain",
+        checkpoint_frames: int | None = None,
+        checkpoint_image_size: int | None = None,
         new_decoder: bool = False,
         tokenizer: str = "bert-base-uncased",
         max_question_length: int = 25,
@@ -93,7 +100,12 @@ class VideoQuestionAnswering(Task[QuestionData, QuestionBatch]):
                 f"the {sizes.max_positions} positions of the text encoder"
             )
         self.model = UMTVQA(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
-        self._start_from(checkpoint, new_decoder=new_decoder)
+        found = (
+            None
+            if checkpoint is None
+            else find_checkpoint(checkpoint, weights, num_frames=checkpoint_frames, image_size=checkpoint_image_size)
+        )
+        self._start_from(found, new_decoder=new_decoder)
         self.max_answer_length, self.k_test, self.first_words = max_answer_length, k_test, tuple(first_words)
         self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
         self._answer_pieces: tuple[Tensor, Tensor] | None = None
@@ -108,7 +120,7 @@ class VideoQuestionAnswering(Task[QuestionData, QuestionBatch]):
         """The ViT that token merging is put on."""
         return self.model.vision_encoder
 
-    def load_weights(self, path: str | Path, *, new_decoder: bool = False) -> list[str]:
+    def load_weights(self, path: Source, *, new_decoder: bool = False) -> list[str]:
         """Load a checkpoint; with ``new_decoder``, the answer decoder from its fusion layers."""
         return load_umt_vqa(self.model, path, new_decoder=new_decoder)
 
