@@ -15,7 +15,7 @@ from datamodules.loading.batches import ClipBatch, ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.backbone import EncoderOptions
-from vidtldr.models.checkpoint import Choice, Source, find_checkpoint, order_of_classes, reorder_head
+from vidtldr.models.checkpoint import Choice, Source, find_checkpoint, follow_classes
 from vidtldr.models.pixels import PixelNorm
 from vidtldr.models.registry import find_classifier
 from vidtldr.results.bootstrap import Contributions
@@ -130,10 +130,9 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
         found = self.data.num_classes
         if found > self.num_classes:
             raise UserError(f"the data have {found} classes, the model {self.num_classes}: set --model.num_classes")
-        if self._checkpoint_classes is not None and self.data.class_names is not None:
-            order = order_of_classes(self._checkpoint_classes, self.data.class_names, self.hparams["checkpoint"])
-            reorder_head(cast(nn.Linear, self.model.head), order)
-            self._checkpoint_classes = [self._checkpoint_classes[position] for position in order]
+        if self._checkpoint_classes is not None:
+            head, checkpoint = cast(nn.Linear, self.model.head), self.hparams["checkpoint"]
+            self._checkpoint_classes = follow_classes(head, self._checkpoint_classes, self.data.class_names, checkpoint)
 
     # Evaluation.
 

@@ -1,6 +1,6 @@
 """Weights that people have: found by a name, read without running code, loaded so that nothing is left out."""
 
-from vidtldr.models.checkpoint.class_names import order_of_classes, reorder_head
+from vidtldr.models.checkpoint.class_names import follow_classes
 from vidtldr.models.checkpoint.containers import Choice, StateDict
 from vidtldr.models.checkpoint.found import Checkpoint, Source, find_checkpoint, read_state_dict
 from vidtldr.models.checkpoint.loading import (
@@ -20,12 +20,11 @@ __all__ = [
     "find_checkpoint",
     "fit_learned",
     "fit_sinusoid",
+    "follow_classes",
     "join_attention_bias",
     "load_exactly",
     "named_in_errors",
     "one_line",
-    "order_of_classes",
     "read_state_dict",
-    "reorder_head",
     "save_weights",
 ]

@@ -45,7 +45,7 @@ def choose_weights(names: Collection[str], folder: str) -> str:
     if len(possible) > 1:
         raise UserError(
             f"checkpoint '{folder}' is a folder with {len(possible)} weight files: name one of them "
-            f"({first_few(possible, 5)})"
+            f"({first_few(possible, 20)})"
         )
     return possible[0]
 

@@ -55,7 +55,7 @@ def _download(name: HubName, files: list[str], get: Callable[[str], str]) -> Pat
     """Get the weights and what belongs to them; ``files`` are all there are."""
     chosen = name.file or choose_weights(files, str(name))
     if chosen not in files:
-        raise UserError(f"checkpoint '{name}': {name.repo} has no file {chosen}; it has {first_few(sorted(files), 8)}")
+        raise UserError(f"checkpoint '{name}': {name.repo} has no file {chosen}; it has {first_few(sorted(files), 20)}")
     folder = PurePosixPath(chosen).parent
     for config in CONFIGS:
         if str(folder / config) in files:
