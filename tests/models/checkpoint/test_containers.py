@@ -9,10 +9,13 @@ import torch
 from timm.utils import CheckpointSaver, ModelEmaV3
 from torch import Tensor, nn
 
+from tests.helpers import tiny_classes, tiny_run
 from vidtldr.errors import UserError
 from vidtldr.models.checkpoint import find_checkpoint, read_state_dict
 from vidtldr.models.checkpoint.containers import strip_prefixes
+from vidtldr.models.umt import UMT, load_umt, umt_size
 from vidtldr.models.videomae import VideoMAE, VideoMAESize, load_videomae
+from vidtldr.models.vifi_clip import ViFiCLIP, load_vifi_clip, vifi_clip_size
 
 _CONTAINERS = ("model", "module", "state_dict", "model_state_dict", "net", "weights", "params")
 _AVERAGED = ("ema", "model_ema", "state_dict_ema", "ema_state_dict", "params_ema")
@@ -68,6 +71,25 @@ def test_what_torch_itself_wraps_is_unwrapped(plain: VideoMAE, tmp_path: Path) -
     blocks = nn.Sequential(*(torch.compile(block) for block in plain.blocks))
     own = {key: value for key, value in plain.state_dict().items() if not key.startswith("blocks.")}
     _assert_same_logits(plain, own | _prefixed(blocks.state_dict(), "blocks."), tmp_path / "b.pth")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model._orig_mod.", "module.model."])
+def test_umt_and_clip_come_out_of_their_wrappings_as_they_were(prefix: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    umt = UMT(umt_size("umt_b", tiny_run.SIZE), num_frames=tiny_run.NUM_FRAMES, image_size=tiny_run.IMAGE_SIZE)
+    clip = ViFiCLIP(vifi_clip_size("vifi_clip_b16", tiny_classes.CLIP_SIZE), image_size=tiny_classes.IMAGE_SIZE)
+    for model, load, name in (
+        (umt, load_umt, tiny_run.write_checkpoint(tmp_path / "umt.pth")),
+        (clip, load_vifi_clip, tiny_classes.write_clip_checkpoints(tmp_path)[0]),
+    ):
+        load(model, name)
+        expected = {key: value.clone() for key, value in model.state_dict().items()}
+        content = {"net": _prefixed(read_state_dict(name), prefix), "best": 0.5}
+        torch.save(content, tmp_path / "wrapped.pth")
+        for parameter in model.parameters():
+            parameter.data.zero_()
+        load(model, tmp_path / "wrapped.pth")
+        assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
 
 
 def test_names_that_would_fall_together_stay_apart() -> None:

@@ -6,7 +6,7 @@ dialects differ in names alone and are first brought to those of OpenAI, which o
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -120,11 +120,11 @@ def _converted(checkpoint: Checkpoint) -> tuple[StateDict, list[str]]:
 
 def _check_activation(checkpoint: Checkpoint, model: ViFiCLIP) -> None:
     """Refuse weights that were trained with another GELU, which no entry would tell; a config beside them does."""
-    config = checkpoint.config
-    if "model_cfg" in config:  # of open_clip, whose models have the exact one unless they say otherwise
-        quick = bool(config["model_cfg"].get("quick_gelu", False))
-    elif "vision_config" in config:  # of transformers, the other way round
-        quick = config["vision_config"].get("hidden_act", "quick_gelu") == "quick_gelu"
+    of_open_clip, of_transformers = (checkpoint.config.get(key) for key in ("model_cfg", "vision_config"))
+    if isinstance(of_open_clip, Mapping):  # whose models have the exact one unless they say otherwise
+        quick = bool(of_open_clip.get("quick_gelu", False))
+    elif isinstance(of_transformers, Mapping):  # the other way round
+        quick = of_transformers.get("hidden_act", "quick_gelu") == "quick_gelu"
     else:
         return
     if quick != model.quick_gelu:
