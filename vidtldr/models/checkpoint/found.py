@@ -132,7 +132,7 @@ def find_checkpoint(
 
 
 def read_state_dict(source: Source) -> StateDict:
-    """The tensors of a checkpoint; see :meth:`Checkpoint.read`."""
+    """The tensors of a checkpoint without wrappers, such as Lightning's ``model.``; see :meth:`Checkpoint.read`."""
     return find_checkpoint(source).read()
 
 
