@@ -26,24 +26,7 @@ _HOMES = {
     "UCF101BaseToNovel": ".datasets.ucf101",
 }
 
-__all__ = [
-    "LSMDC",
-    "MSRVTT",
-    "MSRVTTQA",
-    "MSVD",
-    "MSVDQA",
-    "UCF101",
-    "ActivityNet",
-    "Demo",
-    "DemoBaseToNovel",
-    "DemoRecognition",
-    "DemoVQA",
-    "DiDeMo",
-    "SSv2",
-    "SSv2Label",
-    "SSv2Template",
-    "UCF101BaseToNovel",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

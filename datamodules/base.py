@@ -1,24 +1,24 @@
-"""What all video datasets share: where files lie, what is missing or broken, and how batches are loaded."""
+"""What all video datasets share: what is missing or broken, and how batches are loaded."""
 
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from lightning import LightningDataModule
 from torch.utils.data import BatchSampler
 
 from datamodules.annotations.question_records import QuestionRecords
 from datamodules.annotations.records import RecognitionRecords, RetrievalRecords
-from datamodules.annotations.video_files import VideoFiles
 from datamodules.clips.cache import KeptClips
 from datamodules.clips.decoder import BrokenVideoError, Decoder, check_decoder, decoder_version
+from datamodules.clips.shape import ClipShape
 from datamodules.contract import Coverage
+from datamodules.dataset_files import DatasetFiles
 from datamodules.loading.batches import Batch, ClipBatch
 from datamodules.loading.clip_datasets import ClipDataset, RandomClipDataset, collate_clips
 from datamodules.loading.guarded_loader import GuardedLoader
@@ -27,32 +27,21 @@ from datamodules.loading.sharding import Sharing
 
 logger = logging.getLogger(__name__)
 
-ANNOTATION_FOLDERS = ("", "annotations", "annotation", "anno_downstream", "anno")
-"""Folders below the root in which an annotation is looked for."""
-
 Value = TypeVar("Value")
 Records = TypeVar("Records", RetrievalRecords, RecognitionRecords, QuestionRecords)
 
 
-class VideoDataModule(LightningDataModule):
+class VideoDataModule(DatasetFiles, ClipShape):
     """Videos of a dataset on disk.
 
     Files are resolved in ``setup``, before any model is at work; videos that turn out undecodable are reported in
     ``coverage``. A subclass calls :meth:`_set_up_evaluation` in its ``setup``.
 
     Args:
-        root: Folder of the dataset.
-        annotation: Test annotation, a path or a file name in the folder of the dataset; found by itself if not given.
-        video_dir: Folder of the videos, absolute or in the folder of the dataset; found by itself if not given.
-        num_frames: Frames in a clip.
-        image_size: Height and width of a clip in pixels.
         batch_size: Clips in a batch.
         num_workers: Processes that decode videos; 0 decodes in the main process.
-        missing: What to do about videos without a file: stop with an error, or skip them in gallery and queries.
         strict: Stop at the first video that cannot be decoded instead of counting it.
         limit: Use only this many videos, the first of the annotation, with what belongs to them.
-        val_annotation: Annotation for validation during training, as annotation.
-        train_annotation: Annotation for training, as annotation.
         crop_scale: Smallest and largest share of the frame area that a random crop keeps in training.
         cache_training_clips: Decode each training video once and keep the frames of several clips in a temporary file.
         decode_timeout: Seconds that a video may take to decode, in training as in evaluation; one that takes longer
@@ -63,42 +52,28 @@ class VideoDataModule(LightningDataModule):
             published evaluations saw, wrong ones from some containers included; torchcodec needs FFmpeg's libraries.
         training_seed: Of the order of training videos and of what is random about each, the same in each process; that
             of the whole training if not given.
+        **options: Options of :class:`~datamodules.dataset_files.DatasetFiles`.
     """
-
-    annotation_names: ClassVar[tuple[str, ...]] = ()
-    """File names under which the test annotation is looked for, the preferred one first."""
-    annotation_folders: ClassVar[tuple[str, ...]] = ANNOTATION_FOLDERS
-    """Folders in which annotations are looked for."""
-    video_folders: ClassVar[tuple[str, ...]] = ("videos", "")
-    """Folders in which videos are looked for; the first that holds one is used."""
-    suffixes_are_copies: ClassVar[bool] = False
-    """Whether files that differ in their suffixes alone are one video; otherwise a name that fits both is refused."""
 
     def __init__(
         self,
         root: str,
-        annotation: str | None = None,
-        video_dir: str | None = None,
         num_frames: int = 16,
         image_size: int = 224,
         batch_size: int = 8,
         num_workers: int = 2,
-        missing: Literal["error", "skip"] = "error",
         strict: bool = False,
         limit: int | None = None,
-        val_annotation: str | None = None,
-        train_annotation: str | None = None,
         crop_scale: tuple[float, float] = (0.5, 1.0),
         cache_training_clips: bool = False,
         decode_timeout: float = 120.0,
         kept_clips_gb: float = 16.0,
         decoder: Decoder = "auto",
         training_seed: int | None = None,
+        **options: Any,
     ):
-        super().__init__()
+        super().__init__(root, **options)
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
-        if missing not in ("error", "skip"):
-            raise ValueError(f"missing={missing!r} must be 'error' or 'skip'")
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise ValueError(f"crop_scale={tuple(crop_scale)} must be two rising shares in (0, 1]")
         for name, value in (
@@ -109,12 +84,9 @@ class VideoDataModule(LightningDataModule):
         ):
             if value < 0:
                 raise ValueError(f"{name}={value} must not be negative")
-        self.root = Path(root).expanduser()
-        self.annotation, self.val_annotation, self.train_annotation = annotation, val_annotation, train_annotation
-        self.video_dir = video_dir
         self.num_frames, self.image_size = num_frames, image_size
         self.batch_size, self.num_workers = batch_size, num_workers
-        self.missing, self.strict, self.limit = missing, strict, limit
+        self.strict, self.limit = strict, limit
         self.crop_scale, self.decode_timeout = crop_scale, decode_timeout
         check_decoder(decoder)
         self.decoder: Decoder = decoder
@@ -126,7 +98,6 @@ class VideoDataModule(LightningDataModule):
         self.coverage = Coverage()
         self._galleries: list[list[str]] = []  # names of the videos that each loader of videos brings
         self._paths: list[list[Path]] = []  # their files
-        self._files: VideoFiles | None = None
         self._training_loader: GuardedLoader | None = None
         self._broken: dict[tuple[int, int], str] = {}  # (loader, position) -> name
         self._known_broken: dict[Path, str] = {}  # of all passes: a decode that fails once is not tried again
@@ -231,10 +202,6 @@ class VideoDataModule(LightningDataModule):
         """Videos that later passes of this process need not decode."""
         return self._kept_clips.num_kept
 
-    def video_aliases(self, stem: str) -> Iterable[str]:
-        """Other names, without suffix, under which a video may lie on disk."""
-        return ()
-
     def _set_up_evaluation(self, galleries: Sequence[Records]) -> list[Records]:
         """Find the videos of each loader and count afresh; returns the records whose videos have a file."""
         self.coverage, self._broken = Coverage(), {}
@@ -254,67 +221,12 @@ class VideoDataModule(LightningDataModule):
     def _num_broken(self, loader: int) -> int:
         return sum(place == loader for place, _ in self._broken)
 
-    def _find_videos(self, videos: list[str]) -> list[Path | None]:
-        files = self._video_files()
-        paths = [files.find(video) for video in videos]
-        foreign = sum(map(files.is_foreign, videos))
-        if foreign:
-            logger.info("%d of %d names are paths of another machine: looked for by their ends", foreign, len(videos))
-        lost = [video for video, path in zip(videos, paths, strict=True) if path is None]
-        where = f"{len(lost)} of {len(videos)} videos have no file of at least 1 KiB in {files.folder}: "
-        where += ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")
-        if lost and (self.missing == "error" or len(lost) == len(videos)):
-            raise FileNotFoundError(where + ('; missing="skip" leaves them out' if self.missing == "error" else ""))
-        if lost:
-            logger.warning("%s", where)
-        return paths
-
     def _find_training_videos(self, videos: list[str]) -> dict[int, Path]:
         """From the position of a video to its file, those without one left out."""
         found = {position: path for position, path in enumerate(self._find_videos(videos)) if path is not None}
         if len(found) < self.batch_size:  # the last batch is dropped if it is not full
             raise ValueError(f"batch_size={self.batch_size} exceeds the {len(found)} videos to train on")
         return found
-
-    def _video_files(self) -> VideoFiles:
-        if self._files is None:
-            names = self.video_folders if self.video_dir is None else (self.video_dir,)
-            folders = [folder for folder in (self.root / name for name in names) if folder.is_dir()]
-            found = (VideoFiles(folder, self.root, self.video_aliases, self.suffixes_are_copies) for folder in folders)
-            self._files = next((files for files in found if files.num_files), None)
-            if self._files is None:
-                looked = ", ".join(str(self.root / name) for name in names)
-                raise FileNotFoundError(f"no folder with videos: looked in {looked}")
-            logger.info("%d video files in %s", self._files.num_files, self._files.folder)
-        return self._files
-
-    def _annotation_file(self, option: str, names: Sequence[str]) -> Path:
-        """The file that an annotation option names; if it names none, the first of ``names`` that is there."""
-        return self._find_file(names) if names and getattr(self, option) is None else self._given(option)
-
-    def _find_file(self, names: Sequence[str]) -> Path:
-        """The first of these files that lies in one of the annotation folders."""
-        self._check_root()
-        looked = (self.root / folder / name for name in names for folder in self.annotation_folders)
-        found = next((path for path in looked if path.is_file()), None)
-        if found is None:
-            raise FileNotFoundError(f"no annotation in {self.root}: looked for {', '.join(names)}")
-        return found
-
-    def _given(self, option: str) -> Path:
-        """The file that an annotation option names, in the folder of the dataset or as it is written."""
-        name: str | None = getattr(self, option)
-        if name is None:
-            raise ValueError(f"{option} must be given for this stage: a file with the videos to use and what they show")
-        self._check_root()
-        for path in (*(self.root / folder / name for folder in self.annotation_folders), Path(name)):
-            if path.is_file():
-                return path
-        raise FileNotFoundError(f"{option}={name}: no such file, neither in {self.root} nor in the current folder")
-
-    def _check_root(self) -> None:
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"root={self.root}: no such folder")
 
     def _cache_dir(self) -> Path | None:
         """A folder for decoded frames, if they are to be kept."""
@@ -336,7 +248,7 @@ class VideoDataModule(LightningDataModule):
             dataset,
             batches,
             num_workers=min(self.num_workers, len(dataset)),
-            collate_fn=partial(collate, clip_shape=self._clip_shape),
+            collate_fn=partial(collate, clip_shape=self.clip_shape),
             timeout=self.decode_timeout,
             pin_memory=torch.cuda.is_available(),
             keep_workers=True,
@@ -365,14 +277,14 @@ class VideoDataModule(LightningDataModule):
         batches = sharing.of_loader(loader).of(len(paths), max(1, self.batch_size // (views or 1)))
         kept = None
         if sharing.keep_clips:
-            shape = self._clip_shape if views is None else (views, *self._clip_shape)
+            shape = self.clip_shape if views is None else (views, *self.clip_shape)
             kept = self._kept_clips.of(loader, paths, list(chain.from_iterable(batches)), shape)
         known = enumerate(self._known_broken.get(path) for path in paths)
         return GuardedLoader(
             dataset(kept=kept),
             batches,
             num_workers=min(self.num_workers, len(paths)),
-            collate_fn=partial(collate, clip_shape=self._clip_shape),
+            collate_fn=partial(collate, clip_shape=self.clip_shape),
             timeout=self.decode_timeout,
             pin_memory=torch.cuda.is_available(),
             broken={position: reason for position, reason in known if reason is not None},
@@ -381,10 +293,6 @@ class VideoDataModule(LightningDataModule):
     def _own_part(self) -> Sharing:
         """What this process takes of an evaluation by the Trainer."""
         return Sharing() if self.trainer is None else Sharing(self.trainer.global_rank, self.trainer.world_size)
-
-    @property
-    def _clip_shape(self) -> tuple[int, int, int, int]:
-        return self.num_frames, 3, self.image_size, self.image_size
 
 
 def check_positive(**counts: int | None) -> None:

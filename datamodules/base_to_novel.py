@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from datamodules.annotations.class_files import read_label_csv
 from datamodules.annotations.recognition_lists import read_class_list
 from datamodules.annotations.records import RecognitionRecords
-from datamodules.base import ANNOTATION_FOLDERS, check_positive
+from datamodules.base import check_positive
 from datamodules.clips.sampling import segment_centres
 from datamodules.clips.training_frames import SegmentFrames
 from datamodules.clips.transforms import zoomed_centre_crop, zoomed_short_side
+from datamodules.dataset_files import ANNOTATION_FOLDERS
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.sharding import Sharing
 from datamodules.recognition import LabelledDataModule
@@ -27,9 +28,7 @@ class BaseToNovelDataModule(LabelledDataModule):
     ``test_dataloader`` returns a loader of the base half and one of the novel half; each video is shown in one view.
 
     Args:
-        root: Folder of the dataset.
         annotation: Folder of the lists, a path or a name in the folder of the dataset; found by itself if not given.
-        num_frames: Frames in a clip.
         seed: Which of the published few-shot training lists to train on.
         val_annotation: List of base videos for validation during training, such as base_val.txt.
         **options: Options of :class:`~datamodules.recognition.LabelledDataModule`.

@@ -26,8 +26,6 @@ class QuestionAnsweringDataModule(VideoDataModule):
     broken video are not scored, and counted.
 
     Args:
-        root: Folder of the dataset.
-        num_frames: Frames in a clip.
         answer_list: JSON list of answers, a path or a file name in the folder of the dataset; found by itself if not
             given, and made from the answers of the training annotation if there is none.
         questions_per_clip: Questions about a video in one training step.

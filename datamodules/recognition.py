@@ -24,7 +24,6 @@ class LabelledDataModule(VideoDataModule):
     """Videos of one class each: what recognition and base-to-novel share.
 
     Args:
-        root: Folder of the dataset.
         batch_size: About how many clips a batch holds: whole videos with all their views, at least one.
         mirror: Swap left and right in half of the training clips.
         **options: Options of :class:`~datamodules.base.VideoDataModule`.
@@ -93,7 +92,6 @@ class RecognitionDataModule(LabelledDataModule):
     Validation during training shows the centre only.
 
     Args:
-        root: Folder of the dataset.
         num_segments: Clips of each video in a test.
         num_crops: Squares along the long side of each of these clips.
         stride: Frames from one frame of a clip to the next; None spreads the frames of a clip over the whole video.

@@ -11,14 +11,14 @@ from torch.utils.data import DataLoader
 from datamodules.annotations.records import RetrievalRecords
 from datamodules.annotations.retrieval_files import read_annotation
 from datamodules.annotations.text import pre_text
-from datamodules.base import ANNOTATION_FOLDERS, VideoDataModule, check_positive, once_set_up
+from datamodules.base import VideoDataModule, check_positive, once_set_up
 from datamodules.contract import Coverage
 from datamodules.loading.batches import Batch
 from datamodules.loading.clip_datasets import ClipDataset, TextDataset, TrainingClipDataset, collate_texts
 from datamodules.loading.guarded_loader import GuardedLoader
 from datamodules.loading.sharding import Sharing
 
-__all__ = ["ANNOTATION_FOLDERS", "Coverage", "RetrievalDataModule"]
+__all__ = ["Coverage", "RetrievalDataModule"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ class RetrievalDataModule(VideoDataModule):
     ``test_dataloader`` and ``val_dataloader`` return a loader of videos and a loader of texts, in this order.
 
     Args:
-        root: Folder of the dataset.
-        num_frames: Frames in a clip.
         text_batch_size: Texts in a batch.
         **options: Options of :class:`~datamodules.base.VideoDataModule`.
     """

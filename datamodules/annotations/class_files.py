@@ -4,7 +4,7 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from datamodules.annotations.text_files import is_text, read_json, read_utf8, shown, split_lines
@@ -23,6 +23,11 @@ _NUMBERED_CLASS = re.compile(r"(?P<number>[0-9]+)(?P<separator>\s*,\s*|\s+)(?P<n
 def find_class_file(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
     """The first of these files that lies in one of these folders."""
     return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)
+
+
+def labels_by_name(class_names: Iterable[str]) -> dict[str, int]:
+    """In lower case: files of the class HandstandPushups are named HandStandPushups."""
+    return {name.lower(): label for label, name in enumerate(class_names)}
 
 
 def read_class_index(path: Path) -> list[str]:

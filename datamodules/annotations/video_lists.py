@@ -14,6 +14,9 @@ from datamodules.annotations.video_files import strip_suffix
 
 _SEPARATORS = (",", ";", "\t", " ")  # a space last: it may stand beside one of the others
 _NUMBER = re.compile(r"-1|[0-9]{1,6}")  # no data set has a million classes, and no model could tell more apart
+UCF_NAME = re.compile(r"v_(.+)_g[0-9]+_c[0-9]+")
+"""How the videos of UCF101 are called: ``v_<class>_g01_c02``."""
+
 _QUOTED = re.compile(r'(?:[0-9,;\t ]*[,;\t ])?"')  # the name is quoted; before it stands at most an index or its head
 _INDEX_COLUMN = re.compile(r"|index|unnamed: [0-9]+")  # as pandas heads its index, and how it reads that back
 _LABEL_COLUMNS = {

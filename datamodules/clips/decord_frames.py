@@ -6,8 +6,7 @@ and MPEG transport streams it gives other frames than those asked for, or none, 
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 # Read when decord is loaded: 0 forbids handing out an earlier frame where the last ones do not decode.
@@ -16,7 +15,7 @@ os.environ["DECORD_REWIND_RETRY_MAX"] = "0"
 import decord
 import numpy as np
 
-from datamodules.clips.broken import BrokenVideoError
+from datamodules.clips.broken import BrokenVideoError, failures_as_broken
 from datamodules.clips.spans import FrameSampler, frames_within
 
 decord.logging.set_level(decord.logging.QUIET)  # FFmpeg would print its complaint beside our error
@@ -42,7 +41,8 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
     Raises:
         BrokenVideoError: The file cannot be opened, has no frame, or decord says that it cannot decode a chosen one.
     """
-    with _failures_as_broken(path):
+    # decord raises RuntimeError, DECORDError (no relative of it), and on odd files whatever its bindings meet.
+    with failures_as_broken(path, _meaning):
         reader = _open(path)
         num_frames = len(reader)
         fps = float(reader.get_avg_fps())
@@ -90,20 +90,6 @@ def _read_in_order(path: str | Path, wanted: set[int]) -> tuple[dict[int, np.nda
     return frames, num_decoded
 
 
-@contextmanager
-def _failures_as_broken(path: str | Path) -> Iterator[None]:
-    # decord raises RuntimeError, DECORDError (no relative of it), and on odd files whatever its bindings meet.
-    try:
-        yield
-    except BrokenVideoError:
-        raise
-    except Exception as error:
-        raise BrokenVideoError(f"{path}: cannot be read as a video ({_detail(error)})") from error
-
-
-def _detail(error: Exception) -> str:
-    for words, meaning in _MEANINGS.items():
-        if words in str(error):
-            return meaning
-    lines = _LOG_PREFIX.sub("", str(error)).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+def _meaning(error: Exception) -> str:
+    meanings = (meaning for words, meaning in _MEANINGS.items() if words in str(error))
+    return next(meanings, _LOG_PREFIX.sub("", str(error)))

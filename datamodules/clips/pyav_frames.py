@@ -10,7 +10,7 @@ Nothing seeks in the file: packets are read in their order, so no container's ow
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from datamodules.clips.broken import BrokenVideoError
+from datamodules.clips.broken import BrokenVideoError, failures_as_broken
 from datamodules.clips.packets import VideoPackets, file_url, filled_packets, opened, set_up_decoder
 from datamodules.clips.pictures import Pictures
 from datamodules.clips.spans import FrameSampler, frames_within
@@ -36,6 +36,7 @@ VERSION = f"PyAV {av.__version__} (libavcodec {'.'.join(map(str, av.library_vers
 KEPT_FRAME_BYTES = 2**28
 """Decoded frames are kept up to this size until it is known how many there are; beyond, they are decoded again."""
 
+_FAILURES = (av.error.FFmpegError, EOFError, OSError, ValueError, MemoryError)
 _DECODES_FROM_GREY = {"mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "flv1", "h263"}
 """Codecs whose decoders begin anywhere and say nothing."""
 
@@ -55,7 +56,7 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
     """
     if not Path(path).is_file():  # FFmpeg would take "a%03d.png" for a series of files
         raise BrokenVideoError(f"{path}: cannot be read as a video (there is no such file)")
-    with _errors_as_broken(path), opened(path) as source:
+    with failures_as_broken(path, _meaning, _FAILURES), opened(path) as source:
         if source.index is not None:
             span = _span(source, len(source.index.times), max_seconds)
             # Where that fails, decoding from the beginning tells what the file is worth.
@@ -204,18 +205,9 @@ def _same_memory(frame: VideoFrame, other: VideoFrame) -> bool:
     return frame.planes[0].buffer_ptr == other.planes[0].buffer_ptr
 
 
-@contextmanager
-def _errors_as_broken(path: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except BrokenVideoError:
-        raise
-    except av.error.InvalidDataError as error:
-        raise BrokenVideoError(
-            f"{path}: cannot be read as a video (it is in no known container format, damaged or cut short)"
-        ) from error
-    except EOFError as error:  # av.error.EOFError too
-        raise BrokenVideoError(f"{path}: cannot be read as a video (it holds no video frame)") from error
-    except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
-        detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise BrokenVideoError(f"{path}: cannot be read as a video ({detail.strip().rstrip('.')})") from error
+def _meaning(error: Exception) -> str:
+    if isinstance(error, av.error.InvalidDataError):
+        return "it is in no known container format, damaged or cut short"
+    if isinstance(error, EOFError):  # av.error.EOFError too
+        return "it holds no video frame"
+    return getattr(error, "strerror", None) or str(error)

@@ -1,14 +1,12 @@
 """Frames through torchcodec in its exact mode, which scans a file before it seeks. Needs FFmpeg's shared libraries."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torchcodec
 from torchcodec.decoders import VideoDecoder
 
-from datamodules.clips.broken import BrokenVideoError
+from datamodules.clips.broken import BrokenVideoError, failures_as_broken
 from datamodules.clips.spans import FrameSampler, frames_within
 
 VERSION = f"torchcodec {torchcodec.__version__}"
@@ -23,7 +21,7 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
     Raises:
         BrokenVideoError: The file cannot be opened, has no frame, or a chosen frame cannot be decoded.
     """
-    with _failures_as_broken(path):
+    with failures_as_broken(path):  # RuntimeError, ValueError, IndexError, by where its C++ code stopped
         decoder = VideoDecoder(str(path), seek_mode="exact", num_ffmpeg_threads=1, dimension_order="NHWC")
         num_frames = len(decoder)
         if num_frames < 1:
@@ -32,15 +30,3 @@ def read_frames(path: str | Path, sample: FrameSampler, max_seconds: float | Non
         in_span = num_frames if max_seconds is None else frames_within(path, num_frames, fps, max_seconds)
         frames: np.ndarray = decoder.get_frames_at([int(index) for index in sample(in_span)]).data.numpy()
         return frames
-
-
-@contextmanager
-def _failures_as_broken(path: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except BrokenVideoError:
-        raise
-    except Exception as error:  # RuntimeError, ValueError and IndexError, by where its C++ code stopped
-        lines = str(error).strip().splitlines()
-        detail = lines[0].rstrip(".") if lines else type(error).__name__
-        raise BrokenVideoError(f"{path}: cannot be read as a video ({detail})") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from datamodules.annotations.text_files import read_utf8, shown, split_lines
-from datamodules.base import ANNOTATION_FOLDERS, VideoDataModule
+from datamodules.base import VideoDataModule
+from datamodules.dataset_files import ANNOTATION_FOLDERS
 from datamodules.question_answering import QuestionAnsweringDataModule
 from datamodules.retrieval import RetrievalDataModule
 

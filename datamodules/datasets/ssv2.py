@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from datamodules.base import ANNOTATION_FOLDERS
+from datamodules.dataset_files import ANNOTATION_FOLDERS
 from datamodules.recognition import RecognitionDataModule
 from datamodules.retrieval import RetrievalDataModule
 
@@ -13,10 +13,6 @@ class SSv2(RecognitionDataModule):
     """Something-Something V2, tested on its validation part, with its own files under both names or with plain lists.
 
     Args:
-        root: Folder of the dataset.
-        num_segments: Clips of each video in a test.
-        num_crops: Squares along the long side of each of these clips.
-        stride: Frames from one frame of a clip to the next; None spreads the frames of a clip over the whole video.
         mirror: Refused: some classes tell left from right.
         **options: Options of :class:`~datamodules.recognition.RecognitionDataModule`.
     """

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from datamodules.base import ANNOTATION_FOLDERS
 from datamodules.base_to_novel import BaseToNovelDataModule
+from datamodules.dataset_files import ANNOTATION_FOLDERS
 from datamodules.recognition import RecognitionDataModule
 
 _VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", "")
@@ -14,11 +14,7 @@ class UCF101(RecognitionDataModule):
     """UCF101 with the official lists, or with those of VideoMAE, MMAction or ViFi-CLIP.
 
     Args:
-        root: Folder of the dataset.
         split: Official split; results are reported on the first.
-        num_segments: Clips of each video in a test.
-        num_crops: Squares along the long side of each of these clips.
-        stride: Frames from one frame of a clip to the next; None spreads the frames of a clip over the whole video.
         **options: Options of :class:`~datamodules.recognition.RecognitionDataModule`.
     """
 

@@ -40,8 +40,8 @@ class ClipDataset(Dataset[Item]):
 
     Args:
         paths: File of each gallery video.
-        num_frames: Frames in a clip.
-        image_size: Height and width of a clip in pixels.
+        num_frames: Frames of a clip.
+        image_size: Height and width of a frame in pixels.
         max_seconds: Look at no more than this much of each video, from its beginning; None is all of it.
         decoder: Which library decodes.
         kept: Clips of earlier passes over the videos, where there are several.
@@ -102,15 +102,13 @@ class RandomClipDataset(ClipDataset):
 
     A loader of an :class:`~datamodules.loading.order.EpochOrder` seeds it for each of them.
 
+    All arguments but these are those of :class:`ClipDataset`.
+
     Args:
-        paths: File of each video.
         frames: Chooses the frames of a clip.
-        image_size: Height and width of a clip in pixels.
         crop_scale: Smallest and largest share of the area that the random crop keeps.
         mirror: Swap left and right in half of the clips.
         cache_dir: Folder for decoded frames in model size, of which later epochs choose; without it each epoch decodes.
-        max_seconds: As in :class:`ClipDataset`.
-        decoder: As in :class:`ClipDataset`.
     """
 
     def __init__(
@@ -152,13 +150,11 @@ class RandomClipDataset(ClipDataset):
 class TrainingClipDataset(RandomClipDataset):
     """Videos with one of their captions, both chosen anew each time with torch's own generator.
 
+    All arguments but these are those of :class:`RandomClipDataset`.
+
     Args:
-        paths: File of each video.
         captions: Cleaned captions of each video, at least one.
-        num_frames: Frames in a clip, one random frame of each equal segment.
-        image_size: Height and width of a clip in pixels.
-        crop_scale: Smallest and largest share of the area that the random crop keeps.
-        **options: ``cache_dir``, ``max_seconds`` and ``decoder`` of :class:`RandomClipDataset`.
+        num_frames: Frames of a clip, one random frame of each equal segment.
     """
 
     def __init__(

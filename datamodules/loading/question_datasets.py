@@ -27,13 +27,10 @@ class QuestionItem(Item):
 class QuestionDataset(ClipDataset):
     """Videos as clips for evaluation, each with all its questions.
 
+    All arguments but these are those of :class:`~datamodules.loading.clip_datasets.ClipDataset`.
+
     Args:
-        paths: File of each video.
         questions: Questions of each video.
-        num_frames: Frames in a clip.
-        image_size: Height and width of a clip in pixels.
-        decoder: Which library decodes.
-        kept: As in :class:`~datamodules.loading.clip_datasets.ClipDataset`.
     """
 
     def __init__(
@@ -59,15 +56,12 @@ class TrainingQuestionDataset(RandomClipDataset):
     A question with several answers is given one of them, so that on average each weighs as much as it is named, as in
     UMT's loss.
 
+    All arguments but these are those of :class:`~datamodules.loading.clip_datasets.RandomClipDataset`.
+
     Args:
-        paths: File of each video.
         questions: Questions of each video, at least one.
-        num_frames: Frames in a clip, one random frame of each equal segment.
-        image_size: Height and width of a clip in pixels.
-        crop_scale: Smallest and largest share of the area that the random crop keeps.
+        num_frames: Frames of a clip, one random frame of each equal segment.
         questions_per_clip: Questions of each video, repeated where it has fewer.
-        cache_dir: Folder for decoded frames, as in :class:`~datamodules.loading.clip_datasets.RandomClipDataset`.
-        decoder: Which library decodes.
     """
 
     def __init__(

@@ -77,12 +77,10 @@ class ViewDataset(ClipDataset):
 class LabelledClipDataset(RandomClipDataset):
     """Videos as random clips with their class, for training.
 
+    All arguments but these are those of :class:`~datamodules.loading.clip_datasets.RandomClipDataset`.
+
     Args:
-        paths: File of each video.
         labels: Class of each video.
-        frames: Chooses the frames of a clip.
-        image_size: Height and width of a clip in pixels.
-        **options: Options of :class:`~datamodules.loading.clip_datasets.RandomClipDataset`.
     """
 
     def __init__(

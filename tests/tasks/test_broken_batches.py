@@ -12,7 +12,7 @@ from datamodules.loading.clip_datasets import Item, collate_clips
 from datamodules.loading.question_datasets import collate_questions
 from tests.helpers import tiny_classes, tiny_run, tiny_vqa
 from vidtldr.tasks import ActionRecognition, BaseToNovel, VideoQuestionAnswering, VideoTextRetrieval
-from vidtldr.tasks.fine_tuning.optimization import nothing_to_learn
+from vidtldr.tasks.fine_tuning.task import nothing_to_learn
 
 SHAPE = (tiny_classes.NUM_FRAMES, 3, tiny_classes.IMAGE_SIZE, tiny_classes.IMAGE_SIZE)
 

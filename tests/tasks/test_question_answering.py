@@ -101,6 +101,14 @@ def test_a_score_that_is_not_a_number_stops_the_run(folder):
         scores(module, data(folder))
 
 
+def test_loaders_alone_are_refused_even_after_a_test_of_the_same_trainer_with_data(folder):
+    module, datamodule = make(folder), data(folder, limit=1)
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer.test(module, datamodule=datamodule, verbose=False)
+    with pytest.raises(UserError, match="VideoQuestionAnswering needs a datamodule"):
+        trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
+
+
 def test_nothing_that_can_be_read_is_one_sentence(folder, tmp_path):
     root = write_videos(tmp_path / "msvd")
     write_questions(root / "msvd_qa_test.json", ["red"] * NUM_VIDEOS * len(QUESTIONS))

@@ -124,9 +124,7 @@ class ProjectCLI:
         write_atomically(folder / "config.yaml", yaml.safe_dump(self.resolved_config(), sort_keys=False))
 
     def _instantiate(self, key: str) -> Any:
-        # jsonargparse 4.49 renamed the method and warns about the old name.
-        instantiate = getattr(self.parser, "instantiate", None) or self.parser.instantiate_classes
-        return instantiate(Namespace({key: self.config[key]}))[key]
+        return self.parser.instantiate(Namespace({key: self.config[key]}))[key]
 
     def _sentence(self, message: str, argv: Sequence[str]) -> str:
         if "are required" in message and not any(is_config_option(word) for word in argv):

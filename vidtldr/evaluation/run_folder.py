@@ -23,7 +23,7 @@ _CAUSE = "run.json"
 _RESULT = "result.json"
 # What changes how fast a run is, or where it writes, and not what comes out.
 _WITHOUT_EFFECT = {
-    "": ("output", "fresh", "config"),
+    "": ("output", "fresh", "config", "paper", "baseline", "pictures"),
     "trainer": ("devices", "num_nodes", "strategy", "default_root_dir", "enable_progress_bar"),
     "data": ("num_workers", "decode_timeout", "kept_clips_gb"),
 }
@@ -71,7 +71,8 @@ class Run:
         Raises:
             UserError: The folder cannot be written.
         """
-        for run in cls._unfinished(parent):
+        for path in sorted(parent.glob(f"*/{_WORK}/{_CAUSE}"), reverse=True):
+            run = cls(path.parent.parent)
             differing = [name for name, digest in cause.items() if run._cause().get(name) != digest]
             if differing:
                 _log.warning(
@@ -139,30 +140,19 @@ class Run:
             return {}
 
     @classmethod
-    def _unfinished(cls, parent: Path) -> list["Run"]:
-        return [cls(path.parent.parent) for path in sorted(parent.glob(f"*/{_WORK}/{_CAUSE}"), reverse=True)]
-
-    @classmethod
     def _begin(cls, parent: Path, cause: Fingerprint) -> "Run":
         try:
-            run = cls(_new_folder(parent))
-            run.work.mkdir()
+            run = cls(parent / datetime.datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S"))
+            try:
+                run.folder.mkdir(parents=True)
+            except FileExistsError:  # another process began in the same second
+                run = cls(run.folder.with_name(f"{run.folder.name}_{os.getpid()}"))
+            run.work.mkdir(parents=True)
         except OSError as error:
             raise UserError(f"cannot write to {parent}: {error.strerror or error}; give another --output") from error
         run._take()
         write_atomically(run.work / _CAUSE, json.dumps(dict(cause)))
         return run
-
-
-def _new_folder(parent: Path) -> Path:
-    name = datetime.datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S")
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
-        (parent / name).mkdir()
-    except FileExistsError:  # another process began in the same second
-        name = f"{name}_{os.getpid()}"
-        (parent / name).mkdir()
-    return parent / name
 
 
 def _without(options: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:

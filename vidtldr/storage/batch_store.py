@@ -6,13 +6,12 @@ evaluation that was killed goes on behind the last one.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -94,9 +93,3 @@ class BatchStore:
     def outputs(self, pass_name: str) -> list[BatchOutput]:
         """Outputs that are there, by number."""
         return [BatchOutput(path) for path in sorted((self.folder / pass_name).glob(f"*{_SUFFIX}"))]
-
-
-def joined(outputs: Sequence[BatchOutput], name: str) -> Tensor | None:
-    """A tensor of all outputs that have it, one after the other; None if none has."""
-    parts = [output[name] for output in outputs if name in output]
-    return torch.cat(parts) if parts else None

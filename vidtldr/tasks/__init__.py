@@ -13,7 +13,7 @@ _HOMES = {
     "VideoTextRetrieval": ".retrieval",
 }
 
-__all__ = ["ActionRecognition", "BaseToNovel", "VideoQuestionAnswering", "VideoTextRetrieval"]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -66,11 +66,6 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
     def score_note(self) -> str:
         """What the scores are, in a sentence."""
 
-    @property
-    @abstractmethod
-    def vision_encoder(self) -> VisionTransformer:
-        """The ViT that token merging is put on."""
-
     @abstractmethod
     def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint into the model; returns the entries that the task does not use."""
@@ -91,6 +86,11 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
     @abstractmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
         """What each video adds to the compared score."""
+
+    @property
+    def vision_encoder(self) -> VisionTransformer:
+        """The ViT that token merging is put on: that of the model, or all of it."""
+        return cast(VisionTransformer, getattr(self.model, "vision_encoder", self.model))
 
     def example_clip(self) -> Tensor:
         """A blank normalised clip to count FLOPs with, as the vision encoder takes it."""
@@ -126,7 +126,7 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
             UserError: The Trainer was given loaders and no datamodule.
         """
         callback = _kept_outputs(self.trainer.callbacks)  # type: ignore[attr-defined]
-        data = callback.data if callback and callback.data else self.trainer.datamodule  # type: ignore[attr-defined]
+        data = callback.data if callback and callback.data else getattr(self.trainer, "datamodule", None)
         if data is None:
             raise UserError(f"{type(self).__name__} needs a datamodule: Trainer.test(task, datamodule=data)")
         return cast(Data, data)
@@ -139,12 +139,19 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
         """As in a test."""
         return self.test_step(batch, batch_idx, dataloader_idx)
 
+    def teardown(self, stage: str) -> None:
+        """Forget the data, which Lightning would keep for a later test that is given loaders alone."""
+        self.trainer.datamodule = None  # type: ignore[attr-defined]
+
     def _start_from(self, checkpoint: Checkpoint | None, **options: bool) -> None:
         """Load the weights that a config names, if it names any; with options of :meth:`load_weights`."""
         if checkpoint is not None:
-            unused = self.load_weights(checkpoint, **options)
+            self._load_named(checkpoint, **options)
             self.checkpoint_sha256 = checkpoint.sha256()
-            _log.info("%s loaded; %d entries that this task does not use left out", checkpoint, len(unused))
+
+    def _load_named(self, checkpoint: Checkpoint, **options: bool) -> None:
+        unused = self.load_weights(checkpoint, **options)
+        _log.info("%s loaded; %d entries that this task does not use left out", checkpoint, len(unused))
 
 
 AnyTask = Task[Any, Any]

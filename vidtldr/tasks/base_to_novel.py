@@ -1,18 +1,14 @@
 """Base-to-novel generalisation: classify videos by the names of their classes, with names never trained on."""
 
-import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from timm.models import VisionTransformer
 from torch import Tensor
 
 from datamodules.contract import BaseToNovelData
-from datamodules.loading.batches import ClipBatch, ViewBatch
+from datamodules.loading.batches import ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
 from vidtldr.metrics.base_to_novel import HALVES, Half
@@ -25,16 +21,14 @@ from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.batch_store import BatchOutput
-from vidtldr.tasks.base import Outcome, Task
-from vidtldr.tasks.fine_tuning.mixing import ClipMixer
-from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
+from vidtldr.tasks.base import Outcome
+from vidtldr.tasks.fine_tuning.mixing import ClipMixer, MixedClassesTask
 from vidtldr.tasks.passes import Outputs, Pass, Scores
 
-_log = logging.getLogger(__name__)
 PUBLISHED_SEEDS = 3
 
 
-class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
+class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
     """ViFi-CLIP on base-to-novel generalisation.
 
     A video competes among the class names of its own half only. With several checkpoints, one a seed, base and novel
@@ -42,9 +36,6 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
 
     Args:
         backbone: Published size: ``vifi_clip_b16`` or ``vifi_clip_b32``.
-        size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
-        num_frames: Frames of a clip.
-        image_size: Height and width of a frame in pixels.
         checkpoint: Weights: a published ViFi-CLIP file, an OpenAI or open_clip CLIP, or one exported by this project; a
             list of them for several seeds. None starts from random weights.
         weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
@@ -52,13 +43,6 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         tokenizer: ``clip`` for CLIP's own byte-pair encoding, or a ``vocab.txt`` of words.
         template: Prompt around a class name, ``{}`` standing for the name; None takes the bare name, as the published
             row of zero-shot CLIP does.
-        learning_rate: Peak learning rate.
-        weight_decay: AdamW's, on matrices only.
-        warmup_steps: Steps over which the learning rate rises, before it falls along a cosine.
-        mixup: Alpha of mixup; 0 for none.
-        cutmix: Alpha of cutmix; 0 for none.
-        label_smoothing: Share of the target that is spread over all classes.
-        drop_path: Stochastic depth of the image tower while training.
         train_token_embedding: Train the table of token embeddings too, which starts random where there is no CLIP to
             start from; the published model keeps it fixed.
     """
@@ -70,6 +54,7 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
     )
     model: ViFiCLIP
     monitor = "val_base"
+    betas = (0.9, 0.98)
 
     def __init__(
         self,
@@ -91,8 +76,8 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         drop_path: float = 0.0,
         train_token_embedding: bool = False,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps)
+        self.num_frames, self.image_size = num_frames, image_size
         sizes = vifi_clip_size(backbone, size)
         self.tokenizer = ClipTokenizer(tokenizer, context_length=sizes.context_length)
         check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
@@ -100,7 +85,7 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
             raise UserError(f"template={template!r} has no {{}} where the class name goes")
         self.model = ViFiCLIP(sizes, image_size=image_size, drop_path=drop_path)
         self.pixel_norm = PixelNorm()
-        self.template, self.token_embedding, self.num_frames = template, token_embedding, num_frames
+        self.template, self.token_embedding = template, token_embedding
         names = [checkpoint] if isinstance(checkpoint, str) else checkpoint or []
         self.checkpoints = [find_checkpoint(name, weights) for name in names]
         self.checkpoint_sha256 = [found.sha256() for found in self.checkpoints] or None
@@ -108,27 +93,18 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
             self._load(seed)
-        self.mixing = {"mixup": mixup, "cutmix": cutmix, "label_smoothing": label_smoothing}
-        self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
+        self._mixing = {"mixup": mixup, "cutmix": cutmix, "label_smoothing": label_smoothing}
         self.train_token_embedding = train_token_embedding
         self._class_features: list[Tensor] = []
 
     @property
-    def vision_encoder(self) -> VisionTransformer:
-        """The image tower, which token merging is put on."""
-        return self.model.vision_encoder
-
-    @property
     def score_note(self) -> str:
         """What the scores are."""
+        prompt = "bare class names" if self.template is None else f"prompt '{self.template}'"
         return (
             "top-1 in percent, each half of the classes within its own names; HM = harmonic mean; "
-            f"{self.num_seeds} of {PUBLISHED_SEEDS} seeds; {self._prompt_note}; GFLOPs = image tower, one clip"
+            f"{self.num_seeds} of {PUBLISHED_SEEDS} seeds; {prompt}; GFLOPs = image tower, one clip"
         )
-
-    @property
-    def _prompt_note(self) -> str:
-        return "bare class names" if self.template is None else f"prompt '{self.template}'"
 
     def use_seed(self, seed: int) -> None:
         """Load the checkpoint of one seed, from 0, unless it is there already."""
@@ -137,8 +113,7 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
 
     def _load(self, seed: int) -> None:
         self._seed = seed
-        unused = self.load_weights(self.checkpoints[seed])
-        _log.info("%s loaded; %d entries that this task does not use left out", self.checkpoints[seed], len(unused))
+        self._load_named(self.checkpoints[seed])
 
     def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint; what it lacks of the token embeddings comes from CLIP's file."""
@@ -161,20 +136,19 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
     @property
     def passes(self) -> tuple[Pass, ...]:  # type: ignore[override]  # another for each seed
         """Classifying the videos of each half, by the model of the present seed."""
-        return tuple(Pass(f"{half}-{self._seed}", f"{half} classes") for half in HALVES)
+        return tuple(Pass(_pass_name(half, self._seed), f"{half} classes") for half in HALVES)
 
     def scored_passes(self, num_loaders: int) -> tuple[Pass, ...]:
         """Also those of the seeds before."""
-        names = [f"{half}-{seed}" for seed in range(self._seed + 1) for half in HALVES[:num_loaders]]
-        return tuple(Pass(name, "") for name in names)
+        places = [(half, seed) for seed in range(self._seed + 1) for half in HALVES[:num_loaders]]
+        return tuple(Pass(_pass_name(*place), "") for place in places)
 
     def on_test_start(self) -> None:
         """Encode the class names of both halves, once for all batches."""
-        self._encode_halves()
+        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            self._class_features = [self.encode_classes(list(self.data.class_names[half])) for half in HALVES]
 
-    def on_validation_start(self) -> None:
-        """As in a test."""
-        self._encode_halves()
+    on_validation_start = on_test_start
 
     def test_step(self, batch: ViewBatch, batch_idx: int, dataloader_idx: int = 0) -> Outcome:
         """Classify a batch of videos among the names of its half."""
@@ -186,9 +160,14 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
     def score(self, outputs: Outputs) -> Scores:
         """``base``, ``novel`` and ``hm`` over the seeds so far; of a validation ``base`` alone."""
         accuracy = BaseToNovelAccuracy(self.num_seeds, sync_on_compute=False)
-        classified = [(name, output) for name, each in outputs.items() for output in each if "logits" in output]
-        for name, output in classified:
-            half, seed = _half_and_seed(name)
+        classified = [
+            (half, seed, output)
+            for seed in range(self._seed + 1)
+            for half in HALVES
+            for output in outputs.get(_pass_name(half, seed), ())
+            if "logits" in output
+        ]
+        for half, seed, output in classified:
             accuracy.update(output["logits"], output["label"], half=half, seed=seed)
         samples = partial(self._samples, classified)
         if len(outputs) == 1:  # a validation, which has no novel classes
@@ -208,12 +187,11 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
 
         return contributions_of(samples, hits, parts=len(HALVES) * num_seeds, combine="harmonic")
 
-    def _samples(self, classified: Sequence[tuple[str, BatchOutput]]) -> list[Sample]:
+    def _samples(self, classified: Sequence[tuple[Half, int, BatchOutput]]) -> list[Sample]:
         """One row for each video under each seed."""
         rows: list[Sample] = []
-        for name, output in classified:
-            half, seed = _half_and_seed(name)
-            videos = self.data.records[half].videos
+        for half, seed, output in classified:
+            videos, class_names = self.data.records[half].videos, self.data.class_names[half]
             logits, label = output["logits"], output["label"]
             ranks = retrieval_ranks(logits, [[int(number)] for number in label])
             columns = (output["index"].tolist(), label.tolist(), logits.argmax(dim=1).tolist(), ranks.tolist())
@@ -225,6 +203,8 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
                     "label": number,
                     "prediction": found,
                     "rank": rank + 1,
+                    "class": class_names[number],
+                    "predicted_class": class_names[found],
                 }
                 for video, number, found, rank in zip(*columns, strict=True)
             ]
@@ -234,36 +214,18 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
 
     def on_fit_start(self) -> None:
         """Prepare the soft targets for the base classes."""
-        self._base_tokens = self.tokenizer(prompts(self._class_names("base"), self.template)).to(self.device)
-        self.mixer = ClipMixer(len(self._base_tokens), **self.mixing)
+        self._base_tokens = self.tokenizer(prompts(list(self.data.class_names["base"]), self.template)).to(self.device)
+        self.mixer = ClipMixer(len(self._base_tokens), **self._mixing)
 
-    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
-        """Cross-entropy with the (mixed, smoothed) labels, among the base classes; both towers learn."""
-        if not len(batch.clips):  # every video of the batch was broken
-            return nothing_to_learn(self)
-        assert batch.label is not None  # videos of one class each
-        clips, targets = self.mixer(self.pixel_norm(batch.clips), batch.label)
-        logits = self.model.logits(self.model.encode_video(clips), self.model.encode_text(self._base_tokens))
-        loss = F.cross_entropy(logits.float(), targets)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))
-        return loss
+    def class_logits(self, clips: Tensor) -> Tensor:
+        """Logits among the base classes; both towers learn."""
+        return self.model.logits(self.model.encode_video(clips), self.model.encode_text(self._base_tokens))
 
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW, no decay on biases and norms; warm-up, then a cosine. The token table is fixed, as published."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All but the table of token embeddings, which is fixed, as published."""
         self.model.token_embedding.requires_grad_(self.train_token_embedding)
-        groups = decay_groups(self.model, self.weight_decay)
-        return adamw_with_cosine(
-            self, groups, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps, betas=(0.9, 0.98)
-        )
-
-    def _class_names(self, half: str) -> list[str]:
-        return list(self.data.class_names[half])
-
-    def _encode_halves(self) -> None:
-        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            self._class_features = [self.encode_classes(self._class_names(half)) for half in HALVES]
+        return super().parameter_groups()
 
 
-def _half_and_seed(pass_name: str) -> tuple[Half, int]:
-    half, _, seed = pass_name.partition("-")
-    return cast(Half, half), int(seed)
+def _pass_name(half: Half, seed: int) -> str:
+    return f"{half}-{seed}"

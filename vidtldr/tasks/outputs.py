@@ -18,11 +18,12 @@ from torch import Tensor
 
 from datamodules.contract import EvaluationData
 from datamodules.loading.batches import Batch
+from datamodules.loading.sharding import Share
 from vidtldr.errors import UserError
 from vidtldr.results.samples import Sample
 from vidtldr.storage.batch_store import BatchOutput, BatchStore
 from vidtldr.tasks.passes import LaterPass, Pass, Scores
-from vidtldr.tasks.stages import Stage
+from vidtldr.tasks.stages import stage
 
 if TYPE_CHECKING:
     from vidtldr.tasks.base import AnyTask
@@ -111,31 +112,13 @@ class KeptOutputs(Callback):
         """Score, and log the scores under their names."""
         self._score(trainer, _task(pl_module), "")
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """As in a test."""
-        self.on_test_epoch_start(trainer, pl_module)
-
-    def on_validation_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        """As in a test."""
-        self.on_test_batch_start(trainer, pl_module, batch, batch_idx, dataloader_idx)
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Tensor | Mapping[str, Any] | None,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """As in a test."""
-        self.on_test_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
-
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """As in a test, with names that begin with ``val_``."""
         self._score(trainer, _task(pl_module), "val_")
+
+    on_validation_epoch_start = on_test_epoch_start
+    on_validation_batch_start = on_test_batch_start
+    on_validation_batch_end = on_test_batch_end
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leave no temporary files behind."""
@@ -163,16 +146,14 @@ class KeptOutputs(Callback):
         """Do this process's part of a later pass; gives the outputs of all."""
         done = trainer.strategy.broadcast(_items(self._kept_in.outputs(later.name)))
         self._found[later.name] = sum(done.values())
-        left = [batch for batch in later.batches if batch.start not in done]
-        own = left[trainer.global_rank :: trainer.world_size]
-        total = sum(map(len, own))
-        with trainer.precision_plugin.forward_context(), Stage(trainer, later.caption, total) as stage:
-            for batch in own:
+        own = Share(trainer.global_rank, trainer.world_size, done).of(later.num_items, later.batch_size)
+        with trainer.precision_plugin.forward_context(), stage(trainer, later.caption, sum(map(len, own))) as advance:
+            for batch in filter(None, own):
                 outcomes = []
                 for item in batch:
                     outcomes.append(later.run(item))
-                    stage.advance()
-                self._keep(later.name, batch.start, {later.name: torch.stack(outcomes, dim=1)}, len(batch), {})
+                    advance()
+                self._keep(later.name, batch[0], {later.name: torch.stack(outcomes, dim=-1)}, len(batch), {})
         return self._all_outputs(trainer, later.name)
 
     def _keep(

@@ -32,18 +32,12 @@ class LaterPass(Pass):
     Attributes:
         num_items: How many things there are to do.
         batch_size: Things whose outcome is kept together.
-        run: From the number of a thing to its outcome, ``[n]``.
+        run: From the number of a thing to its outcome, of one shape for all; outcomes are stacked in a last dimension.
     """
 
     num_items: int
     batch_size: int
     run: Callable[[int], Tensor]
-
-    @property
-    def batches(self) -> list[range]:
-        """The things of each batch."""
-        starts = range(0, self.num_items, self.batch_size)
-        return [range(start, min(start + self.batch_size, self.num_items)) for start in starts]
 
 
 @dataclass(frozen=True)

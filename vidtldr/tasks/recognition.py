@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
-import torch.nn.functional as F
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 
+from datamodules.annotations.records import RecognitionRecords
 from datamodules.contract import RecognitionData
-from datamodules.loading.batches import ClipBatch, ViewBatch
+from datamodules.loading.batches import ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.backbone import EncoderOptions
@@ -21,22 +20,18 @@ from vidtldr.models.registry import find_classifier
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
-from vidtldr.tasks.base import Outcome, Task
-from vidtldr.tasks.fine_tuning.mixing import ClipMixer
-from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, nothing_to_learn
+from vidtldr.tasks.base import Outcome
+from vidtldr.tasks.fine_tuning.mixing import ClipMixer, MixedClassesTask
 from vidtldr.tasks.passes import Outputs, Pass, Scores
 
 
-class ActionRecognition(Task[RecognitionData, ViewBatch]):
+class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
     """VideoMAE, or a classifier of one's own, on action recognition.
 
     Args:
         backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``; one of a user's own
             with the module that registers it, such as ``my_module.my_size``.
-        size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
         num_classes: Classes of the data set.
-        num_frames: Frames of a clip.
-        image_size: Height and width of a frame in pixels.
         checkpoint: Weights: a file of VideoMAE or of this project, a folder of Hugging Face, or a model of its hub
             (``org/name``). None starts from random weights.
         weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
@@ -44,14 +39,7 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
             table is stretched if they are not ``num_frames``.
         checkpoint_image_size: Height and width of a frame in its training, likewise.
         new_head: Start with a fresh head, to fine-tune a pre-trained encoder or on other classes.
-        learning_rate: Peak learning rate.
-        weight_decay: AdamW's, on matrices only.
-        warmup_steps: Steps over which the learning rate rises, before it falls along a cosine.
         layer_decay: Factor on the learning rate from each layer to the one below it.
-        mixup: Alpha of mixup; 0 for none.
-        cutmix: Alpha of cutmix; 0 for none.
-        label_smoothing: Share of the target that is spread over all classes.
-        drop_path: Stochastic depth while training.
         head_dropout: Dropout before the head while training.
     """
 
@@ -88,8 +76,8 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
         drop_path: float = 0.1,
         head_dropout: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps)
+        self.num_frames, self.image_size = num_frames, image_size
         self.num_classes = num_classes
         self.family, of_size = find_classifier(backbone, size)
         options = EncoderOptions(
@@ -107,15 +95,10 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
             else find_checkpoint(checkpoint, weights, num_frames=checkpoint_frames, image_size=checkpoint_image_size)
         )
         self._start_from(found, new_head=new_head)
+        self._checkpoint_name = str(found)
         self._checkpoint_classes = found.class_names if found and not new_head else None
         self.mixer = ClipMixer(num_classes, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing)
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.warmup_steps, self.layer_decay = warmup_steps, layer_decay
-
-    @property
-    def vision_encoder(self) -> VisionTransformer:
-        """The ViT that token merging is put on."""
-        return self.model
+        self.layer_decay = layer_decay
 
     def load_weights(self, path: Source, *, new_head: bool = False) -> list[str]:
         """Load a checkpoint; with ``new_head``, all but the head."""
@@ -123,7 +106,7 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Logits ``[b, k]`` of uint8 clips ``[b, t, c, h, w]``."""
-        return self._classify(self.pixel_norm(clips))
+        return self.class_logits(self.pixel_norm(clips))
 
     def setup(self, stage: str) -> None:
         """Check that data and model have the same classes, by name if both tell; the head takes the data's order."""
@@ -131,8 +114,8 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
         if found > self.num_classes:
             raise UserError(f"the data have {found} classes, the model {self.num_classes}: set --model.num_classes")
         if self._checkpoint_classes is not None:
-            head, checkpoint = cast(nn.Linear, self.model.head), self.hparams["checkpoint"]
-            self._checkpoint_classes = follow_classes(head, self._checkpoint_classes, self.data.class_names, checkpoint)
+            head, stored = cast(nn.Linear, self.model.head), self._checkpoint_classes
+            self._checkpoint_classes = follow_classes(head, stored, self.data.class_names, self._checkpoint_name)
 
     # Evaluation.
 
@@ -147,12 +130,12 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
         classified = [output for output in outputs["views"] if "logits" in output]
         if not classified:
             raise UserError("nothing is left to evaluate: no video could be read")
-        videos = self.data.records.videos
+        num_videos = len(self.data.records.videos)
         num_views = 1 + max(int(output["view"].max()) for output in classified)
-        accuracy = MultiViewAccuracy(len(videos), self.num_classes, num_views, sync_on_compute=False)
+        accuracy = MultiViewAccuracy(num_videos, self.num_classes, num_views, sync_on_compute=False)
         for output in classified:
             accuracy.update(output["logits"], video=output["index"], view=output["view"], label=output["label"])
-        return Scores(accuracy.compute(), partial(_samples, accuracy, videos))
+        return Scores(accuracy.compute(), partial(_samples, accuracy, self.data.records))
 
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
@@ -161,40 +144,32 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
 
     # Fine-tuning.
 
-    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
-        """Cross-entropy with the (mixed, smoothed) labels of a batch."""
-        if not len(batch.clips):  # every video of the batch was broken
-            return nothing_to_learn(self)
-        assert batch.label is not None  # videos of one class each
-        clips, targets = self.mixer(self.pixel_norm(batch.clips), batch.label)
-        loss = F.cross_entropy(self._classify(clips).float(), targets)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(clips))
-        return loss
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with layer decay; no weight decay on biases and norms; warm-up, then a cosine."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Layer by layer; biases and norms without weight decay."""
         groups = param_groups_layer_decay(self.model, weight_decay=self.weight_decay, layer_decay=self.layer_decay)
-        return adamw_with_cosine(self, groups, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
+        return list(groups)
 
-    def _classify(self, clips: Tensor) -> Tensor:
+    def class_logits(self, clips: Tensor) -> Tensor:
         """Logits of normalised clips ``[b, t, c, h, w]``, which the model takes as ``[b, c, t, h, w]``."""
         logits: Tensor = self.model(clips.transpose(1, 2).to(self.model.patch_embed.proj.weight.dtype))
         return logits
 
 
-def _samples(accuracy: MultiViewAccuracy, videos: Sequence[str]) -> list[Sample]:
-    """One row for each video: its class, the five likeliest, the rank of its class from 1."""
+def _samples(accuracy: MultiViewAccuracy, records: RecognitionRecords) -> list[Sample]:
+    """One row for each video: its class, the five likeliest, the rank of its class from 1; names if there are any."""
+    names = records.class_names if len(records.class_names or ()) >= accuracy.num_classes else None
     evaluated = (accuracy.views > 0).nonzero().squeeze(1)
     likeliest = accuracy.scores()[evaluated].topk(min(5, accuracy.num_classes))
     columns = (evaluated, accuracy.labels[evaluated], accuracy.ranks(), likeliest.indices, likeliest.values)
     return [
         {
-            "video": videos[video],
+            "video": records.videos[video],
             "label": label,
             "prediction": classes[0],
             "rank": rank + 1,
             "likeliest": classes,
             "probabilities": probabilities,
+            **({"class": names[label], "predicted_class": names[classes[0]]} if names else {}),
         }
         for video, label, rank, classes, probabilities in zip(*(column.tolist() for column in columns), strict=True)
     ]

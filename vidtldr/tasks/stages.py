@@ -1,39 +1,29 @@
 """Long loops inside a task, made visible to the callbacks that show progress."""
 
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lightning import Trainer
 
 
-class Stage:
-    """Tells every callback that listens how far a loop has come.
+@contextmanager
+def stage(trainer: Trainer, name: str, total: int) -> Iterator[Callable[[], None]]:
+    """A loop of so many steps; what it gives tells the Trainer's callbacks that one more is done.
 
-    A callback listens by having ``on_stage_start(name, total)``, ``on_stage_advance(n)`` and ``on_stage_end()``.
-
-    Args:
-        trainer: Its callbacks are told.
-        name: What the loop does, for people.
-        total: Steps of the loop.
+    A callback listens by having ``on_stage_start(name, total)``, ``on_stage_advance()`` and ``on_stage_end()``.
     """
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    listeners = [callback for callback in callbacks if hasattr(callback, "on_stage_start")]
 
-    def __init__(self, trainer: Trainer, name: str, total: int) -> None:
-        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
-        self._listeners = [callback for callback in callbacks if hasattr(callback, "on_stage_start")]
-        self._name, self._total = name, total
+    def advance() -> None:
+        for listener in listeners:
+            listener.on_stage_advance()
 
-    def __enter__(self) -> "Stage":
-        for listener in self._listeners:
-            listener.on_stage_start(self._name, self._total)
-        return self
-
-    def advance(self, steps: int = 1) -> None:
-        """Report ``steps`` more steps done."""
-        for listener in self._listeners:
-            listener.on_stage_advance(steps)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for listener in self._listeners:
+    for listener in listeners:
+        listener.on_stage_start(name, total)
+    try:
+        yield advance
+    finally:
+        for listener in listeners:
             listener.on_stage_end()

@@ -1,8 +1,12 @@
-"""From a scene to frames: a camera over a photograph, anti-aliased objects on top, then flicker and sensor noise."""
+"""From a scene to frames: a camera over a photograph, anti-aliased objects on top, then flicker and sensor noise.
+
+What the objects cover is drawn on request as well: the truth for whoever looks for them.
+"""
 
 import itertools
 import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +15,7 @@ from PIL import Image
 
 from datamodules.demo.pictures.photos import CANVAS_HEIGHT, CANVAS_WIDTH, load_photo
 from datamodules.demo.pictures.scenes import HEIGHT, WIDTH, Backdrop, Scene, Track, track
+from datamodules.demo.pictures.shapes import distance
 from datamodules.demo.pictures.torus import TorusScene, torus_track
 
 RGB = {
@@ -25,8 +30,6 @@ RGB = {
     "black": (18, 18, 22),
 }
 
-_GRID_REACH = 1.5  # the distance tables cover -1.5..1.5 radii
-_GRID_SIZE = 129
 _RIM_SHARE, _RIM_PIXELS = 0.09, 1.4  # width of the rim: share of the radius, and at most so many pixels
 _TRIM_SHARE = {"ring": 0.14, "cross": 0.17, "star": 0.24}  # width of a border, share of the radius: for slender shapes
 _WIDE_TRIM = 0.36  # and for all others
@@ -40,10 +43,7 @@ def render(scene: Scene) -> np.ndarray:
     Returns:
         Frames ``[num_frames, 96, 128, 3]``, uint8 RGB.
     """
-    things = [
-        _Painted(thing.shape, thing.colour, track(thing, scene.num_frames), trim=thing.trim) for thing in scene.things
-    ]
-    return _film(scene.backdrop, scene.num_frames, scene.seed, things)
+    return _film(scene, _painted(scene))
 
 
 def render_torus(scene: TorusScene) -> np.ndarray:
@@ -52,11 +52,21 @@ def render_torus(scene: TorusScene) -> np.ndarray:
     Returns:
         Frames ``[num_frames, 96, 128, 3]``, uint8 RGB.
     """
-    things = [
-        _Painted(thing.shape, thing.colour, torus_track(thing, scene.num_frames), copies=_TORUS_COPIES)
-        for thing in scene.things
-    ]
-    return _film(scene.backdrop, scene.num_frames, scene.seed, things)
+    return _film(scene, _painted_on_torus(scene))
+
+
+def object_cover(scene: Scene) -> np.ndarray:
+    """How much of each pixel of :func:`render` is object: body and rim, without the shadow that falls beside them.
+
+    Returns:
+        ``[num_frames, 96, 128]`` float32 in 0..1; a pixel on an outline, or of an object that fades in, is in between.
+    """
+    return _film_cover(scene, _painted(scene))
+
+
+def object_cover_torus(scene: TorusScene) -> np.ndarray:
+    """As :func:`object_cover`, of :func:`render_torus`."""
+    return _film_cover(scene, _painted_on_torus(scene))
 
 
 @dataclass(frozen=True)
@@ -70,10 +80,24 @@ class _Painted:
     trim: str | None = None
 
 
-def _film(backdrop: Backdrop, num_frames: int, seed: str, things: list[_Painted]) -> np.ndarray:
+def _painted(scene: Scene) -> list[_Painted]:
+    return [
+        _Painted(thing.shape, thing.colour, track(thing, scene.num_frames), trim=thing.trim) for thing in scene.things
+    ]
+
+
+def _painted_on_torus(scene: TorusScene) -> list[_Painted]:
+    return [
+        _Painted(thing.shape, thing.colour, torus_track(thing, scene.num_frames), copies=_TORUS_COPIES)
+        for thing in scene.things
+    ]
+
+
+def _film(scene: Scene | TorusScene, things: list[_Painted]) -> np.ndarray:
     """Film the backdrop, paint the objects, add flicker and noise."""
-    rng = np.random.default_rng(zlib.crc32(seed.encode()))
-    frames, shake = _film_backdrop(backdrop, num_frames, rng)
+    rng, num_frames = _generator(scene), scene.num_frames
+    shake = _shake(rng, num_frames)
+    frames = _film_backdrop(scene.backdrop, num_frames, shake)
     for thing in things:
         _draw(frames, thing, shake)
     flicker = 1.0 + 0.02 * _smooth_noise(rng, num_frames)
@@ -81,24 +105,40 @@ def _film(backdrop: Backdrop, num_frames: int, seed: str, things: list[_Painted]
     starts = rng.integers(0, _NOISE_POOL - frames[0].size, num_frames)
     pool = _noise_pool()
     for frame, start in zip(frames, starts, strict=True):
-        frame += pool[start : start + frame.size].reshape(frame.shape) * np.float32(backdrop.noise)
+        frame += pool[start : start + frame.size].reshape(frame.shape) * np.float32(scene.backdrop.noise)
     np.clip(frames, 0, 255, out=frames)
     return frames.astype(np.uint8)
 
 
-def _film_backdrop(backdrop: Backdrop, num_frames: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Move the camera over the crop.
+def _film_cover(scene: Scene | TorusScene, things: list[_Painted]) -> np.ndarray:
+    """Paint the objects white on black: nothing but how opaque they are is left."""
+    shake = _shake(_generator(scene), scene.num_frames)
+    white = np.zeros((scene.num_frames, HEIGHT, WIDTH), np.float32)
+    for thing in things:
+        placed = _Placed.of(thing, shake)
+        cover = placed.cover()
+        for t, window, inner in _windows(thing, placed):
+            patch = white[t][window]
+            patch += (1.0 - patch) * cover[t][inner]
+    return white
 
-    Returns:
-        Frames ``[num_frames, 96, 128, 3]`` float32 in 0..255, and the hand's shake ``[num_frames, 2]`` (x, y) in
-        pixels, which moves the objects as well.
-    """
+
+def _generator(scene: Scene | TorusScene) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(scene.seed.encode()))
+
+
+def _shake(rng: np.random.Generator, num_frames: int) -> np.ndarray:
+    """The hand's shake ``[num_frames, 2]`` (x, y) in pixels, which moves camera and objects; drawn before all else."""
+    return np.stack([_smooth_noise(rng, num_frames), _smooth_noise(rng, num_frames)], axis=1) * 1.2
+
+
+def _film_backdrop(backdrop: Backdrop, num_frames: int, shake: np.ndarray) -> np.ndarray:
+    """Move the camera over the crop; frames ``[num_frames, 96, 128, 3]``, float32 in 0..255."""
     canvas = load_photo(backdrop.photo).resize(
         (CANVAS_WIDTH, CANVAS_HEIGHT), Image.Resampling.LANCZOS, box=backdrop.box
     )
     if backdrop.flip:
         canvas = canvas.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    shake = np.stack([_smooth_noise(rng, num_frames), _smooth_noise(rng, num_frames)], axis=1) * 1.2
     share = np.linspace(0.0, 1.0, num_frames)
     zoom = np.interp(share, (0, 1), backdrop.zoom)
     roll = np.interp(share, (0, 1), backdrop.roll)
@@ -114,43 +154,82 @@ def _film_backdrop(backdrop: Backdrop, num_frames: int, rng: np.random.Generator
         view = canvas.transform((WIDTH, HEIGHT), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
         frames[t] = np.asarray(view)
     frames *= np.asarray(backdrop.gains, np.float32)
-    return np.minimum(frames, 255, out=frames), shake
+    return np.minimum(frames, 255, out=frames)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Where an object is in each frame: a square window around it, ``side`` pixels wide.
+
+    Attributes:
+        left: Column at which the window begins, ``[t]``; it may lie outside the frame.
+        top: Row likewise.
+        dx: From the object's centre to the right, pixels, ``[t, 1, side]``.
+        dy: Downwards, ``[t, side, 1]``.
+        radius: Of the object, pixels, ``[t, 1, 1]``.
+        to_outline: Distance to the outline, pixels, negative inside, ``[t, side, side]``.
+        opacity: Of the object, ``[t, 1, 1]``.
+    """
+
+    left: np.ndarray
+    top: np.ndarray
+    dx: np.ndarray
+    dy: np.ndarray
+    radius: np.ndarray
+    to_outline: np.ndarray
+    opacity: np.ndarray
+
+    @classmethod
+    def of(cls, thing: _Painted, shake: np.ndarray) -> "_Placed":
+        path = thing.path
+        x, y = path.x + shake[:, 0], path.y + shake[:, 1]
+        half = math.ceil(path.radius.max() * 1.35) + 3
+        left, top = np.floor(x).astype(int) - half, np.floor(y).astype(int) - half
+        pixel = np.arange(2 * half + 1, dtype=np.float32) + 0.5
+        dx = (pixel + (left - x)[:, None].astype(np.float32))[:, None, :]
+        dy = (pixel + (top - y)[:, None].astype(np.float32))[:, :, None]
+        cos, sin = (f(path.angle).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
+        radius = path.radius.astype(np.float32)[:, None, None]
+        to_outline = radius * distance(thing.shape, (dx * cos + dy * sin) / radius, (dy * cos - dx * sin) / radius)
+        return cls(left, top, dx, dy, radius, to_outline, path.opacity.astype(np.float32)[:, None, None])
+
+    def cover(self) -> np.ndarray:
+        """How much of each pixel the object covers, in 0..1, ``[t, side, side]``."""
+        cover: np.ndarray = np.clip(0.5 - self.to_outline, 0, 1) * self.opacity
+        return cover
 
 
 def _draw(frames: np.ndarray, thing: _Painted, shake: np.ndarray) -> None:
     """Paint one object onto all frames, in place: body with mild shading, a thin rim and a soft shadow."""
-    path = thing.path
-    x, y = path.x + shake[:, 0], path.y + shake[:, 1]
-    half = math.ceil(path.radius.max() * 1.35) + 3
-    left, top = np.floor(x).astype(int) - half, np.floor(y).astype(int) - half
-    pixel = np.arange(2 * half + 1, dtype=np.float32) + 0.5
-    dx = (pixel + (left - x)[:, None].astype(np.float32))[:, None, :]  # [t, 1, w]
-    dy = (pixel + (top - y)[:, None].astype(np.float32))[:, :, None]  # [t, w, 1]
-    cos, sin = (f(path.angle).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
-    radius = path.radius.astype(np.float32)[:, None, None]
-    distance = radius * _distance(thing.shape, (dx * cos + dy * sin) / radius, (dy * cos - dx * sin) / radius)
-    opacity = path.opacity.astype(np.float32)[:, None, None]
-    cover = np.clip(0.5 - distance, 0, 1) * opacity  # [t, w, w]
-    inside = np.clip(0.5 - distance - np.minimum(_RIM_SHARE * radius, _RIM_PIXELS), 0, 1)[..., None]
-    shadow = np.clip(1.0 - distance / 3.0, 0, 1) * opacity * 0.35
-    light = 1.0 - 0.10 * (dx + 1.4 * dy) / radius
-    colour = np.asarray(RGB[thing.colour], np.float32)
+    placed = _Placed.of(thing, shake)
+    radius, to_outline, cover = placed.radius, placed.to_outline, placed.cover()
+    inside = np.clip(0.5 - to_outline - np.minimum(_RIM_SHARE * radius, _RIM_PIXELS), 0, 1)[..., None]
+    shadow = np.clip(1.0 - to_outline / 3.0, 0, 1) * placed.opacity * 0.35
+    light = 1.0 - 0.10 * (placed.dx + 1.4 * placed.dy) / radius
+    colour: np.ndarray = np.asarray(RGB[thing.colour], np.float32)
     if thing.trim is not None:
         width = _TRIM_SHARE.get(thing.shape, _WIDE_TRIM)
-        core = np.clip(0.5 - distance - width * radius, 0, 1)[..., None]
+        core = np.clip(0.5 - to_outline - width * radius, 0, 1)[..., None]
         colour = colour * core + np.asarray(RGB[thing.trim], np.float32) * (1.0 - core)
     body = colour * light[..., None] + 14.0 * (light[..., None] - 0.9)
-    side = 2 * half + 1
-    for t, (shift_x, shift_y) in itertools.product(np.flatnonzero(path.opacity), thing.copies):
-        rows, inner_rows = _overlap(top[t] + shift_y, side, HEIGHT)
-        columns, inner_columns = _overlap(left[t] + shift_x, side, WIDTH)
-        if rows.start >= rows.stop or columns.start >= columns.stop:
-            continue
-        inner = (inner_rows, inner_columns)
-        patch = frames[t, rows, columns]
+    for t, window, inner in _windows(thing, placed):
+        patch = frames[t][window]
         patch *= 1.0 - shadow[t][inner][..., None]
         paint = body[t][inner] * inside[t][inner] + _rim_colour(thing.trim or thing.colour) * (1.0 - inside[t][inner])
         patch += (np.minimum(paint, 255) - patch) * cover[t][inner][..., None]
+
+
+_Window = tuple[slice, slice]
+
+
+def _windows(thing: _Painted, placed: _Placed) -> Iterator[tuple[int, _Window, _Window]]:
+    """Each place where an object is seen: frame, rows and columns there, and those of the outline's window."""
+    side = placed.to_outline.shape[-1]
+    for t, (shift_x, shift_y) in itertools.product(np.flatnonzero(thing.path.opacity).tolist(), thing.copies):
+        rows, inner_rows = _overlap(placed.top[t] + shift_y, side, HEIGHT)
+        columns, inner_columns = _overlap(placed.left[t] + shift_x, side, WIDTH)
+        if rows.start < rows.stop and columns.start < columns.stop:
+            yield t, (rows, columns), (inner_rows, inner_columns)
 
 
 def _overlap(start: int, length: int, size: int) -> tuple[slice, slice]:
@@ -164,71 +243,6 @@ def _rim_colour(colour: str) -> np.ndarray:
     rgb = np.asarray(RGB[colour], np.float32)
     luma = float(rgb @ np.asarray((0.299, 0.587, 0.114), np.float32))
     return rgb * 0.45 if luma > 115 else rgb * 0.4 + 255 * 0.6
-
-
-def _distance(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Signed distance to the outline, in radii, negative inside; bilinear look-up in a table made once per shape."""
-    table = _distance_table(shape)
-    step = (_GRID_SIZE - 1) / (2 * _GRID_REACH)
-    u = np.clip((u + _GRID_REACH) * step, 0, _GRID_SIZE - 1.001)
-    v = np.clip((v + _GRID_REACH) * step, 0, _GRID_SIZE - 1.001)
-    column, row = u.astype(np.int32), v.astype(np.int32)
-    u, v = u - column, v - row
-    corner = row * _GRID_SIZE + column
-    upper = table[corner] * (1 - u) + table[corner + 1] * u
-    lower = table[corner + _GRID_SIZE] * (1 - u) + table[corner + _GRID_SIZE + 1] * u
-    distance: np.ndarray = upper * (1 - v) + lower * v
-    return distance
-
-
-@cache
-def _distance_table(shape: str) -> np.ndarray:
-    """Signed distances on a square grid, flattened ``[_GRID_SIZE ** 2]`` float32."""
-    axis = np.linspace(-_GRID_REACH, _GRID_REACH, _GRID_SIZE)
-    points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    if shape == "ring":
-        distance: np.ndarray = (np.abs(np.hypot(*points.T) - 0.76) - 0.28).astype(np.float32)
-        return distance
-    vertices = _outline(shape)
-    following = np.roll(vertices, -1, axis=0)
-    nearest = np.full(len(points), np.inf)
-    inside = np.zeros(len(points), bool)
-    for start, end in zip(vertices, following, strict=True):
-        edge, offset = end - start, points - start
-        along = np.clip(offset @ edge / (edge @ edge), 0, 1)
-        nearest = np.minimum(nearest, np.hypot(*(offset - along[:, None] * edge).T))
-        # Even-odd rule: count the edges that cross the half line from the point to the right.
-        spans = (start[1] > points[:, 1]) != (end[1] > points[:, 1])
-        rise = edge[1] if edge[1] else 1.0
-        inside ^= spans & (offset[:, 0] < edge[0] * offset[:, 1] / rise)
-    return np.where(inside, -nearest, nearest).astype(np.float32)
-
-
-def _outline(shape: str) -> np.ndarray:
-    """Corners ``[n, 2]`` (x right, y down) of a shape, in radii; all shapes have about the same area."""
-    if shape == "circle":
-        turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-        return np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    if shape == "square":
-        return 0.88 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-    if shape == "triangle":
-        return np.array([(0, -1.15), (1.15, 0.85), (-1.15, 0.85)])
-    if shape == "star":
-        turn = np.arange(10) * np.pi / 5
-        reach = np.where(np.arange(10) % 2 == 0, 1.30, 0.54)
-        return np.stack([reach * np.sin(turn), -reach * np.cos(turn)], axis=1)
-    if shape == "cross":
-        a, b = 1.12, 0.36
-        corners = [(-b, -a), (b, -a), (b, -b), (a, -b), (a, b), (b, b), (b, a), (-b, a), (-b, b), (-a, b), (-a, -b)]
-        return np.array([*corners, (-b, -b)])
-    if shape == "heart":
-        turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-        across = 16 * np.sin(turn) ** 3
-        upwards = 13 * np.cos(turn) - 5 * np.cos(2 * turn) - 2 * np.cos(3 * turn) - np.cos(4 * turn)
-        return np.stack([across, -upwards - 2.5], axis=1) / 13.5
-    if shape == "diamond":
-        return np.array([(0, -1.28), (0.78, 0), (0, 1.28), (-0.78, 0)])
-    raise ValueError(f"unknown shape {shape!r}")
 
 
 @cache

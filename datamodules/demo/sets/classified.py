@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from datamodules.demo.pictures.render import render_torus
+from datamodules.demo.pictures.render import object_cover_torus, render_torus
 from datamodules.demo.pictures.torus import TorusScene, make_torus_scene
 from datamodules.demo.sets.production import Split, VideoSet
 
@@ -88,6 +88,10 @@ class ClassifiedSet(VideoSet):
     def frames(self, split: str, index: int) -> np.ndarray:
         """Render the scene of a video."""
         return render_torus(self.scene(split, index))
+
+    def cover(self, split: str, index: int) -> np.ndarray:
+        """Where the objects of its scene are."""
+        return object_cover_torus(self.scene(split, index))
 
     def texts(self, split: str, index: int) -> list[str]:
         """Class, and what of the scene is not part of it."""

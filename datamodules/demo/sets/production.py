@@ -76,6 +76,10 @@ class VideoSet(ABC):
         """Render a video, ``[t, h, w, 3]`` uint8."""
 
     @abstractmethod
+    def cover(self, split: str, index: int) -> np.ndarray:
+        """How much of each pixel of a video is object and not background, ``[t, h, w]`` float32 in 0..1."""
+
+    @abstractmethod
     def texts(self, split: str, index: int) -> list[str]:
         """What is said of a video, to be read on a contact sheet."""
 
@@ -151,6 +155,14 @@ def is_complete(videos: VideoSet, root: Path, split: str, num_videos: int) -> bo
         return False
     written = (*videos.tables(), *videos.lists(split, 0))
     return all((root / name).is_file() for name in written) and not _missing(videos, root, split, num_videos)
+
+
+def made_splits(videos: VideoSet, root: Path) -> dict[str, int]:
+    """Number of videos of each split that this version of the generator has begun or made under ``root``."""
+    manifest = _read_manifest(root / videos.manifest)
+    stamps = {split: stamp for split in videos.splits if isinstance(stamp := manifest.get(split), dict)}
+    counts = {split: count for split, stamp in stamps.items() if isinstance(count := stamp.get("videos"), int)}
+    return {split: count for split, count in counts.items() if stamps[split] == videos.stamp(split, count)}
 
 
 def _checked_counts(videos: VideoSet, splits: Sequence[str], num_videos: Mapping[str, int]) -> dict[str, int]:

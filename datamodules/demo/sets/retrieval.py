@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from datamodules.demo.pictures.render import render
+from datamodules.demo.pictures.render import object_cover, render
 from datamodules.demo.pictures.scenes import FPS, TRIMMED, Scene, Style, make_scene
 from datamodules.demo.sets import production
 from datamodules.demo.sets.output import write_frames
@@ -68,6 +68,10 @@ class RetrievalSet(production.VideoSet):
     def frames(self, split: str, index: int) -> np.ndarray:
         """Render the scene of a video."""
         return render(self.scene(split, index))
+
+    def cover(self, split: str, index: int) -> np.ndarray:
+        """Where the objects of its scene are."""
+        return object_cover(self.scene(split, index))
 
     def write(self, path: Path, split: str, index: int) -> None:
         """Write the scene of a video."""

@@ -13,7 +13,7 @@ from vidtldr.models.umt import UMT
 from vidtldr.models.umt.checkpoint import convert_umt
 from vidtldr.storage.batch_store import BatchStore
 from vidtldr.tasks.retrieval.encoded import EncodedSet
-from vidtldr.tasks.retrieval.rerank import UNSCORED, Reranked, Reranking, candidates, reranked_scores
+from vidtldr.tasks.retrieval.rerank import UNSCORED, Reranked, Reranking, candidates
 
 _TINY = load("umt_tiny_retrieval")
 _NUM_VIDEOS, _NUM_TEXTS = 6, 8
@@ -40,8 +40,8 @@ def _evaluate(folder: Path, method: Method, k: int, **options: object) -> tuple[
     part = encoded.answerable()
     similarity = encoded.texts.features(part.queries) @ encoded.videos.features(part.videos).t()
     work = Reranking(model, encoded, part, k=k, **options)
-    pairs = torch.stack([work.scores(column) for column in range(_NUM_VIDEOS)], dim=1)
-    return similarity, reranked_scores(pairs, similarity, k=k)
+    pairs = torch.stack([work.scores(column) for column in range(_NUM_VIDEOS)], dim=-1)
+    return similarity, Reranked.of_videos([pairs])
 
 
 @pytest.mark.parametrize(("case", "method"), [("base", Base()), ("tldr", VidTLDR([20, 10, 5, 0]))])

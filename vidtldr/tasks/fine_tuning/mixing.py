@@ -1,8 +1,14 @@
-"""Mixup, cutmix and label smoothing of clips."""
+"""Mixup, cutmix and label smoothing of clips, and the training that goes with them."""
+
+from abc import abstractmethod
 
 import torch.nn.functional as F
 from timm.data.mixup import Mixup
-from torch import Tensor
+from torch import Tensor, nn
+
+from datamodules.loading.batches import ClipBatch
+from vidtldr.tasks.base import AnyBatch, Data
+from vidtldr.tasks.fine_tuning.task import FineTunedTask
 
 
 class ClipMixer:
@@ -33,3 +39,26 @@ class ClipMixer:
         images = clips.reshape(batch, frames * channels, height, width)  # timm mixes images: frames become channels
         images, targets = self._mixup(images.clone(), labels)  # it writes into its input
         return images.view(batch, frames, channels, height, width), targets.float()
+
+
+class MixedClassesTask(FineTunedTask[Data, AnyBatch]):
+    """A task that learns the classes of mixed clips.
+
+    Args:
+        mixup: Alpha of mixup; 0 for none.
+        cutmix: Alpha of cutmix; 0 for none.
+        label_smoothing: Share of the target that is spread over all classes.
+    """
+
+    mixer: ClipMixer
+    pixel_norm: nn.Module
+
+    @abstractmethod
+    def class_logits(self, clips: Tensor) -> Tensor:
+        """Logits ``[b, k]`` of normalised clips ``[b, t, c, h, w]``, which may be mixed."""
+
+    def losses(self, batch: ClipBatch) -> dict[str, Tensor]:
+        """Cross-entropy with the mixed, smoothed labels."""
+        assert batch.label is not None  # videos of one class each
+        clips, targets = self.mixer(self.pixel_norm(batch.clips), batch.label)
+        return {"loss": F.cross_entropy(self.class_logits(clips).float(), targets)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vidtldr.storage.batch_store import BatchOutput, joined
+from vidtldr.storage.batch_store import BatchOutput
 
 
 class EncodedSide:
@@ -19,40 +19,35 @@ class EncodedSide:
         outputs: Batches with ``index`` ``[b]``, ``features`` ``[b, e]`` and ``tokens`` ``[b, n, d]``; of a batch in
             which everything was broken, ``index`` alone.
         rows: Items in total; those of no batch are absent.
+
+    Attributes:
+        present: Which rows were encoded, ``[rows]`` bool.
     """
 
     def __init__(self, outputs: Sequence[BatchOutput], rows: int) -> None:
-        filled = [output for output in outputs if "tokens" in output]
-        self._index = joined(filled, "index")
-        self._features = joined(filled, "features")
-        self._tokens = [output["tokens"] for output in filled]
+        self._outputs = [output for output in outputs if "tokens" in output]
+        self._tokens = [output["tokens"] for output in self._outputs]
         self._place = {
             row: (number, position)
-            for number, output in enumerate(filled)
+            for number, output in enumerate(self._outputs)
             for position, row in enumerate(output["index"].tolist())
         }
         self.present = torch.zeros(rows, dtype=torch.bool)
-        if self._index is not None:
-            self.present[self._index] = True
+        self.present[torch.tensor(list(self._place), dtype=torch.int64)] = True
+
+    def kept(self, name: str, rows: Tensor) -> Tensor:
+        """What stands under a name for some rows that are present, ``[b, ...]``."""
+        order = {row: position for position, row in enumerate(self._place)}
+        return torch.cat([output[name] for output in self._outputs])[[order[row] for row in rows.tolist()]]
 
     def features(self, rows: Tensor) -> Tensor:
         """Features ``[b, e]`` of some rows."""
-        return self.scattered(self._features)[rows]
+        return self.kept("features", rows)
 
     def tokens(self, row: int) -> Tensor:
         """Token states ``[n, d]`` of a row, on the CPU."""
         number, position = self._place[row]
         return self._tokens[number][position]
-
-    def scattered(self, values: Tensor | None) -> Tensor:
-        """What was kept of each present row, ``[present, ...]``, as ``[rows, ...]`` with zeros for the absent.
-
-        Raises:
-            ValueError: Nothing was encoded.
-        """
-        if values is None or self._index is None:
-            raise ValueError("nothing was encoded yet")
-        return values.new_zeros(len(self.present), *values.shape[1:]).index_copy_(0, self._index, values)
 
 
 @dataclass(frozen=True)
@@ -85,15 +80,10 @@ class EncodedSet:
         self, videos: Sequence[BatchOutput], texts: Sequence[BatchOutput], num_videos: int, num_texts: int
     ) -> None:
         self.videos, self.texts = EncodedSide(videos, num_videos), EncodedSide(texts, num_texts)
-        self._masks = joined(texts, "mask")
         self._correct = torch.zeros(num_texts, num_videos, dtype=torch.bool)
         for output in texts:
             for row, of_text in zip(output["index"].tolist(), output.notes["videos"], strict=True):
                 self._correct[row, of_text] = True
-
-    def text_mask(self, rows: Tensor) -> Tensor:
-        """Padding masks ``[b, l]`` of some texts."""
-        return self.texts.scattered(self._masks)[rows]
 
     def answerable(self) -> Answerable:
         """Videos that were read, texts that have one of them, and which pairs are correct."""

@@ -1,5 +1,6 @@
 """Re-ranking: the fusion encoder scores the best candidates of each query, in both directions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,12 @@ class Reranked:
 
     text_to_video: Tensor
     video_to_text: Tensor
+
+    @classmethod
+    def of_videos(cls, scores: Sequence[Tensor]) -> "Reranked":
+        """Put together what :meth:`Reranking.scores` gave, ``[2, q, b]`` of some videos each."""
+        text_to_video, text_of_video = torch.cat(list(scores), dim=-1)
+        return cls(text_to_video, text_of_video.t())
 
 
 def candidates(similarity: Tensor, k: int) -> Tensor:
@@ -57,11 +64,11 @@ class Reranking:
     ) -> None:
         self._model, self._videos, self._texts = model, encoded.videos, encoded.texts
         self._video_rows, self._text_rows = part.videos.tolist(), part.queries.tolist()
-        self._mask = encoded.text_mask(part.queries)
+        self._mask = encoded.texts.kept("mask", part.queries)
         self._lengths = self._mask.sum(dim=1)
         self._texts_per_batch = texts_per_batch
         similarity = encoded.similarity(part)
-        self._wanted = candidates(similarity, k) | candidates(similarity.t(), k).t()
+        self._of_texts, self._of_videos = candidates(similarity, k), candidates(similarity.t(), k).t()
 
     @torch.inference_mode()
     def scores(self, column: int) -> Tensor:
@@ -71,12 +78,14 @@ class Reranking:
             column: Which of the videos.
 
         Returns:
-            ``[q]`` float32 on the CPU, :data:`UNSCORED` for all other texts.
+            ``[2, q]`` float32 on the CPU: of the texts that it is a candidate of, and of those that are its
+            candidates; :data:`UNSCORED` for all others.
         """
-        scores = torch.full((len(self._wanted),), UNSCORED, dtype=torch.float32)  # whatever the model runs in
-        chosen = self._wanted[:, column].nonzero().squeeze(1)
+        wanted = torch.stack([self._of_texts[:, column], self._of_videos[:, column]])
+        scores = torch.full((wanted.shape[1],), UNSCORED, dtype=torch.float32)  # whatever the model runs in
+        chosen = wanted.any(dim=0).nonzero().squeeze(1)
         if not len(chosen):  # with few candidates per text some videos are nobody's
-            return scores
+            return scores.expand(2, -1)
         device = self._model.vision_proj.weight.device
         chosen = chosen[self._lengths[chosen].argsort(stable=True)]  # equal lengths together: little padding
         tokens = self._videos.tokens(self._video_rows[column]).unsqueeze(0).to(device)
@@ -87,18 +96,4 @@ class Reranking:
             mask = self._mask[part, :longest].to(device)
             logits = self._model.match_logits(hidden.to(device), mask, keys_values=keys_values)
             scores[part] = logits[:, 1].float().cpu()
-        return scores
-
-
-def reranked_scores(pairs: Tensor, similarity: Tensor, k: int) -> Reranked:
-    """What each direction sees of the pairs that were scored.
-
-    Args:
-        pairs: Matching scores ``[q, g]`` of all candidates of either direction.
-        similarity: Contrastive similarity ``[q, g]`` that they were chosen by.
-        k: Candidates of a query.
-    """
-    return Reranked(
-        text_to_video=pairs.masked_fill(~candidates(similarity, k), UNSCORED),
-        video_to_text=pairs.t().masked_fill(~candidates(similarity.t(), k), UNSCORED),
-    )
+        return scores.expand(2, -1).masked_fill(~wanted, UNSCORED)

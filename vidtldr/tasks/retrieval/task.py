@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from datamodules.contract import RetrievalData
@@ -13,23 +12,22 @@ from datamodules.loading.batches import ClipBatch, TextBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall, retrieval_ranks
 from vidtldr.models.checkpoint import Choice, Source, find_checkpoint
-from vidtldr.models.sizes import check_vocabulary
-from vidtldr.models.umt import UMT, UMTTokenizer, UMTVisionEncoder, WordHead, load_umt, umt_size
+from vidtldr.models.umt import UMT, WordHead, load_umt
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
 from vidtldr.results.score_tables import ScoreTable
-from vidtldr.tasks.base import Outcome, Task
-from vidtldr.tasks.fine_tuning.optimization import adamw_with_cosine, decay_groups, nothing_to_learn
+from vidtldr.tasks.base import Outcome
 from vidtldr.tasks.passes import LaterPass, Outputs, Pass, Scores
 from vidtldr.tasks.retrieval.encoded import Answerable, EncodedSet
 from vidtldr.tasks.retrieval.losses import contrastive_loss, matching_loss, wrong_logits
 from vidtldr.tasks.retrieval.masked_words import masked_word_loss
-from vidtldr.tasks.retrieval.rerank import Reranked, Reranking, reranked_scores
+from vidtldr.tasks.retrieval.rerank import Reranked, Reranking
 from vidtldr.tasks.retrieval.swapped_words import WrongTexts, swap_words, word_numbers
+from vidtldr.tasks.umt import UMTTask, umt_texts
 
 _DIRECTIONS = ("t2v", "v2t")
 _TOP_K = (1, 5, 10)
-_RERANKED = "scores"  # the pass of re-ranking
+_RERANKED = "reranked"  # the pass of re-ranking
 _VIDEOS_PER_BATCH = 8  # of re-ranking: little to lose when a run is killed, and not too many files
 
 
@@ -39,32 +37,22 @@ def _recall_table(title: str, group: str, prefix: str = "") -> ScoreTable:
     return ScoreTable(columns | {compared: "mean"}, compared, group, title, prefix)
 
 
-class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
+class VideoTextRetrieval(UMTTask[RetrievalData, ClipBatch | TextBatch]):
     """UMT on video-text retrieval.
 
     Args:
-        backbone: Published size: ``umt_b`` or ``umt_l``.
-        size: Single sizes that differ from the published ones, such as ``{depth: 6}``.
-        num_frames: Frames of a clip.
-        image_size: Height and width of a frame in pixels.
         checkpoint: Weights: a published UMT file, or one exported by this project. None starts from random weights.
         weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
         checkpoint_frames: Frames of a clip in the checkpoint's training, where it does not tell itself; the position
             table is stretched if they are not ``num_frames``.
         checkpoint_image_size: Height and width of a frame in its training, likewise.
-        tokenizer: Vocabulary of the text encoder: a hub name, or a local vocab.txt or folder.
         max_text_length: Longest text in tokens; the rest is cut off.
         k_test: Candidates of each query that the fusion encoder re-ranks.
-        learning_rate: Peak learning rate.
-        weight_decay: AdamW's, on matrices only.
-        warmup_steps: Steps over which the learning rate rises, before it falls along a cosine.
         guess_words: Also guess masked words of a caption from its video, as UMT's pre-training does.
         hard_negatives: Match against negatives that the contrastive head finds likely, as UMT's fine-tuning does; a
             fusion encoder that starts from random weights needs easy ones first.
         swapped_words: Words, such as colours, two of which exchanged make a caption wrong: training also tells such
             captions from the true ones, as NegCLIP does.
-        drop_path: Stochastic depth of the vision encoder while training.
-        dropout: Dropout of the text encoder while training.
     """
 
     score_tables = (
@@ -98,15 +86,9 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         drop_path: float = 0.1,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.tokenizer = UMTTokenizer(tokenizer, max_length=max_text_length)
-        sizes = umt_size(backbone, size)
-        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
-        if max_text_length > sizes.max_positions:
-            raise UserError(
-                f"max_text_length={max_text_length} exceeds the {sizes.max_positions} positions of the text encoder"
-            )
+        super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps)
+        self.num_frames, self.image_size = num_frames, image_size
+        sizes, self.tokenizer = umt_texts(backbone, size, tokenizer, max_text_length=max_text_length)
         self.model = UMT(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
         self.word_head = WordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
         found = (
@@ -117,12 +99,6 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         self._start_from(found)
         self._swappable = word_numbers(self.tokenizer, swapped_words) if swapped_words else None
         self.k_test, self.hard_negatives = k_test, hard_negatives
-        self.learning_rate, self.weight_decay, self.warmup_steps = learning_rate, weight_decay, warmup_steps
-
-    @property
-    def vision_encoder(self) -> UMTVisionEncoder:
-        """The ViT that token merging is put on."""
-        return self.model.vision_encoder
 
     def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint."""
@@ -135,7 +111,7 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         if not len(batch.index):  # every video of the batch was broken
             return None
         if isinstance(batch, TextBatch):
-            input_ids, mask = self._tokenize(batch.texts)
+            input_ids, mask = self.tokenize(batch.texts)
             hidden, features = self.model.encode_text(input_ids, mask)
             return {"tokens": hidden, "features": features, "mask": mask}
         tokens, features = self.model.encode_video(self.model.normalize(batch.clips))
@@ -157,8 +133,7 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         """Recall in both directions: re-ranked as ``t2v_r1``, contrastive only as ``dual_t2v_r1``, and their means."""
         encoded, part = self._encoded(outputs)
         similarity = encoded.similarity(part)
-        pairs = torch.cat([output[_RERANKED] for output in outputs[_RERANKED]], dim=1)
-        reranked = reranked_scores(pairs, similarity, k=self.k_test)
+        reranked = Reranked.of_videos([output[_RERANKED] for output in outputs[_RERANKED]])
         metrics, ranks = _recalls("", reranked.text_to_video, reranked.video_to_text, part.correct)
         dual_metrics, dual_ranks = _recalls("dual_", similarity, similarity.t(), part.correct)
         return Scores(metrics | dual_metrics, partial(self._samples, part, reranked, ranks, dual_ranks))
@@ -185,7 +160,11 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         self, part: Answerable, scores: Reranked, ranks: list[Tensor], dual_ranks: list[Tensor]
     ) -> list[Sample]:
         """One row for each query: its rank by either score, from 1, and what stands first."""
-        names = self._names(part)
+        videos, captions = self.data.records.videos, self.data.records.texts
+        names: dict[str, list[Any]] = {
+            "video": [videos[row] for row in part.videos.tolist()],
+            "text": part.queries.tolist(),  # by position
+        }
         rows: list[Sample] = []
         for query, found, targets, rank, dual_rank in zip(
             ("text", "video"), (scores.text_to_video, scores.video_to_text), (part.correct, part.correct.t()), ranks,
@@ -201,6 +180,7 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
                         "query": query,
                         "id": own[row],
                         "video": video,
+                        **({"caption": captions[own[row]]} if query == "text" else {}),
                         "rank": position + 1,
                         "contrastive_rank": dual_position + 1,
                         "prediction": other[int(best.indices[row])],
@@ -209,15 +189,6 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
                 )
         return rows
 
-    def _names(self, part: Answerable) -> dict[str, list[Any]]:
-        """What videos are called, and the positions of texts."""
-        videos = self.data.records.videos
-        return {"video": [videos[row] for row in part.videos.tolist()], "text": part.queries.tolist()}
-
-    def _tokenize(self, texts: list[str], **options: bool) -> tuple[Tensor, Tensor]:
-        input_ids, mask = self.tokenizer(texts, **options)
-        return input_ids.to(self.device), mask.to(self.device)
-
     # Fine-tuning.
 
     def on_fit_start(self) -> None:
@@ -225,11 +196,11 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         if self.data.batch_size < 2:
             raise UserError("retrieval learns from wrong pairs, too: set --data.batch_size to at least 2 for training")
 
-    def training_step(self, batch: ClipBatch, batch_idx: int) -> Tensor:
-        """Contrastive, matching and (if asked for) word-guessing loss of a batch, equally weighted."""
+    def losses(self, batch: ClipBatch) -> dict[str, Tensor]:
+        """Contrastive, matching and (if asked for) word-guessing loss."""
         if len(batch.index.unique()) < 2:  # the others were broken, and no pair is a wrong one
-            return nothing_to_learn(self)
-        input_ids, mask = self._tokenize(batch.texts or [], pad_to_longest=True)
+            return {}
+        input_ids, mask = self.tokenize(batch.texts or [], pad_to_longest=True)
         tokens, video = self.model.encode_video(self.model.normalize(batch.clips))
         hidden, text = self.model.encode_text(input_ids, mask)
         with torch.no_grad():
@@ -238,27 +209,21 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         wrong = self._wrong_texts(input_ids, mask)
         pairs = similarity, batch.index
         losses = {
-            "train/contrastive": contrastive_loss(*pairs, wrong and wrong_logits(video, wrong, self.model.temp)),
-            "train/matching": matching_loss(
+            "contrastive": contrastive_loss(*pairs, wrong and wrong_logits(video, wrong, self.model.temp)),
+            "matching": matching_loss(
                 self.model, tokens, hidden, mask, *pairs, hard_negatives=self.hard_negatives, wrong=wrong
             ),
         }
         if self.word_head is not None:
             mask_id = self.tokenizer.mask_id
-            losses["train/words"] = masked_word_loss(self.model, self.word_head, tokens, input_ids, mask, mask_id)
-        self.log_dict(losses, prog_bar=True, batch_size=len(video))
-        return torch.stack(list(losses.values())).sum()
+            losses["words"] = masked_word_loss(self.model, self.word_head, tokens, input_ids, mask, mask_id)
+        return losses
 
     def _wrong_texts(self, input_ids: Tensor, mask: Tensor) -> WrongTexts | None:
         if self._swappable is None:
             return None
         wrong_ids, rows = swap_words(input_ids, self._swappable)
         return WrongTexts(rows, *self.model.encode_text(wrong_ids, mask[rows])) if len(rows) else None
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW, no decay on biases, norms and the temperature; linear warm-up, then a cosine down to 1 %."""
-        groups = decay_groups(self, self.weight_decay)
-        return adamw_with_cosine(self, groups, learning_rate=self.learning_rate, warmup_steps=self.warmup_steps)
 
 
 def _recalls(prefix: str, t2v: Tensor, v2t: Tensor, correct: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:

@@ -7,8 +7,9 @@ from PIL import Image
 
 from datamodules.demo.pictures import render as render_module
 from datamodules.demo.pictures.photos import PHOTOS, Photo, load_photo
-from datamodules.demo.pictures.render import _TORUS_COPIES, RGB, _distance, _draw, _Painted, render, render_torus
+from datamodules.demo.pictures.render import _TORUS_COPIES, RGB, _draw, _Painted, render, render_torus
 from datamodules.demo.pictures.scenes import COLOURS, HEIGHT, SHAPES, WIDTH, Track, track
+from datamodules.demo.pictures.shapes import distance
 from datamodules.demo.pictures.torus import make_torus_scene, torus_track
 from datamodules.demo.sets.retrieval import scene_of
 
@@ -103,11 +104,11 @@ def test_a_missing_photograph_is_named(monkeypatch):
 def test_all_shapes_have_a_similar_area_but_the_ring_and_cross_are_open():
     axis = np.linspace(-1.5, 1.5, 301)
     u, v = np.meshgrid(axis, axis)
-    area = {shape: float((_distance(shape, u, v) < 0).mean() * 9) for shape in SHAPES}
+    area = {shape: float((distance(shape, u, v) < 0).mean() * 9) for shape in SHAPES}
     assert all(1.7 < value < 3.3 for value in area.values()), area
     assert area["circle"] == pytest.approx(math.pi, rel=0.03)
-    assert _distance("ring", np.zeros(1), np.zeros(1)) > 0.3
-    assert _distance("circle", np.zeros(1), np.zeros(1)) == pytest.approx(-1, abs=0.02)
+    assert distance("ring", np.zeros(1), np.zeros(1)) > 0.3
+    assert distance("circle", np.zeros(1), np.zeros(1)) == pytest.approx(-1, abs=0.02)
 
 
 def test_colours_are_far_apart():
