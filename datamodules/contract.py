@@ -108,6 +108,10 @@ class RecognitionData(EvaluationData, Protocol):
         """Classes of the annotations that were read."""
 
     @property
+    def class_names(self) -> Sequence[str] | None:
+        """Name of each class, where the annotations tell."""
+
+    @property
     def num_views(self) -> int:
         """Views of each video in a test."""
 

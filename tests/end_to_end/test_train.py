@@ -42,8 +42,8 @@ def test_training_leaves_the_best_and_the_last_weights_and_its_config(trained):
 def test_the_exported_weights_are_those_of_the_best_checkpoint_and_can_be_evaluated(trained, options, tmp_path):
     best = read_state_dict(trained / "checkpoints" / "best.ckpt")
     exported = read_state_dict(trained / "weights.safetensors")
-    assert {key.removeprefix("model.") for key in best} == set(exported)
-    assert all(torch.equal(best[f"model.{key}"], value) for key, value in exported.items())
+    assert set(best) == set(exported)
+    assert all(torch.equal(best[key], value) for key, value in exported.items())
     options = [option for option in options if "_annotation" not in option and not option.endswith("tiny.yaml")]
     evaluated = [f"--model.checkpoint={trained / 'weights.safetensors'}", "--methods=base", f"--output={tmp_path}"]
     options[options.index("--config")] = "--config=umt_b_msvd.yaml"

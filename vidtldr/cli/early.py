@@ -10,6 +10,7 @@ from vidtldr.cli.argv import WHOLE_HELP_OPTION, configs_named
 from vidtldr.cli.inheritance import merge, read_config
 from vidtldr.cli.paths import find_config, resolve_path
 from vidtldr.errors import UserError
+from vidtldr.models.hub_name import parse_hub_name
 
 _OWN_DATA, _GENERATED_DATA, _OWN_MODELS = "datamodules.", "Demo", "vidtldr.tasks."
 """Beginnings of class paths and names: what other classes mean by ``root`` and ``checkpoint`` is not known here."""
@@ -38,7 +39,9 @@ def refuse_missing_files(argv: Sequence[str]) -> None:
     model_class, checkpoints = _class_and_option(config, argv, "model", "checkpoint")
     if _is_named(model_class, _OWN_MODELS):
         for checkpoint in checkpoints if isinstance(checkpoints, list) else [checkpoints]:
-            if isinstance(checkpoint, str) and not Path(resolve_path(checkpoint)).expanduser().exists():
+            if not isinstance(checkpoint, str) or parse_hub_name(checkpoint):
+                continue
+            if not Path(resolve_path(checkpoint)).expanduser().exists():
                 raise UserError(f"checkpoint '{checkpoint}' does not exist")
 
 

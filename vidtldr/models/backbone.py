@@ -7,12 +7,12 @@ it, and registers the class; costs, the bench and that task then know its names.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from vidtldr.models.checkpoint import Source
 from vidtldr.models.pixels import blank_input
 
 
@@ -79,12 +79,12 @@ class Classifier(Backbone):
     """A family whose encoders end in a head: clips ``[b, c, t, h, w]`` to logits ``[b, num_classes]``."""
 
     @abstractmethod
-    def load(self, model: VisionTransformer, path: str | Path, *, new_head: bool = False) -> list[str]:
+    def load(self, model: VisionTransformer, path: Source, *, new_head: bool = False) -> list[str]:
         """Fill a model with published weights, or with those that this project has exported.
 
         Args:
             model: From :meth:`build`.
-            path: The file.
+            path: The checkpoint, which :func:`~vidtldr.models.checkpoint.read_state_dict` reads; ``str`` is its name.
             new_head: Keep the model's fresh head.
 
         Returns:

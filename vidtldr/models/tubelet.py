@@ -1,10 +1,12 @@
-"""Patch embedding and position table of video transformers (UMT, VideoMAE)."""
+"""Patch embedding and positions of video transformers (UMT, VideoMAE)."""
 
+import math
 from typing import Any
 
-import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+
+from vidtldr.models.positions import Grid, sinusoid_table, stretch
 
 
 class TubeletEmbed(nn.Module):
@@ -44,8 +46,8 @@ class TubeletEmbed(nn.Module):
                 f"{tubelet_size} frames x {patch_size} px"
             )
         self.input_shape = (in_chans, num_frames, img_size, img_size)
-        self.grid_size = (num_frames // tubelet_size, img_size // patch_size, img_size // patch_size)
-        self.num_patches = self.grid_size[0] * self.grid_size[1] * self.grid_size[2]
+        self.grid_size = Grid(num_frames // tubelet_size, img_size // patch_size, img_size // patch_size)
+        self.num_patches = math.prod(self.grid_size)
         kernel = (tubelet_size, patch_size, patch_size)
         self.proj = nn.Conv3d(in_chans, embed_dim, kernel, kernel, bias=bias)
 
@@ -56,57 +58,41 @@ class TubeletEmbed(nn.Module):
         return self.proj(clips).flatten(2).transpose(1, 2)
 
 
-def sinusoid_table(num_positions: int, width: int) -> Tensor:
-    """Sine-cosine table over the flat token index, ``[1, num_positions, width]``, float32.
-
-    Even channels hold sines, odd ones cosines, with exponent ``2 * (j // 2) / width``. Computed in float64 because
-    angles go into the thousands. (UMT and VideoMAE, ``get_sinusoid_encoding_table``.)
-    """
-    position = torch.arange(num_positions, dtype=torch.float64).unsqueeze(1)
-    exponent = torch.arange(width, dtype=torch.float64).div(2, rounding_mode="floor") * 2 / width
-    angle = position / 10000.0**exponent
-    angle[:, 0::2] = angle[:, 0::2].sin()
-    angle[:, 1::2] = angle[:, 1::2].cos()
-    return angle.unsqueeze(0).float()
-
-
-def interpolate_in_time(table: Tensor, from_frames: int, to_frames: int) -> Tensor:
-    """Stretch a position table ``[1, from_frames * s, d]`` linearly along time to ``[1, to_frames * s, d]``."""
-    if from_frames == to_frames:
-        return table
-    _, num_positions, width = table.shape
-    per_frame = num_positions // from_frames
-    table = table.reshape(from_frames, per_frame * width).t().unsqueeze(0)  # time last
-    table = nn.functional.interpolate(table, size=to_frames, mode="linear", align_corners=False)
-    return table.squeeze(0).t().reshape(1, to_frames * per_frame, width)
-
-
 class VideoTransformer(VisionTransformer):
     """A ``timm.VisionTransformer`` over tubelets with a fixed sinusoid position table.
 
     Args:
         num_frames: Frames of a clip.
         tubelet_size: Frames of a tubelet.
-        checkpoint_frames: Frames that the position table is built for before it is stretched to ``num_frames``; by
-            default the table is built for ``num_frames``, as in every released setting.
         **vit_options: Options of ``timm.VisionTransformer``.
+
+    Attributes:
+        made_for: Grid that the position table was made for, before it was stretched to that of the encoder.
     """
 
     positions: Tensor
 
-    def __init__(
-        self, *, num_frames: int, tubelet_size: int = 1, checkpoint_frames: int | None = None, **vit_options: Any
-    ) -> None:
+    def __init__(self, *, num_frames: int, tubelet_size: int = 1, **vit_options: Any) -> None:
         def embed_layer(**options: Any) -> TubeletEmbed:
             return TubeletEmbed(num_frames=num_frames, tubelet_size=tubelet_size, **options)
 
         super().__init__(embed_layer=embed_layer, class_token=False, pos_embed="none", **vit_options)
         self.input_shape = self.patch_embed.input_shape
-        steps = num_frames // tubelet_size
-        table_steps = (checkpoint_frames or num_frames) // tubelet_size
-        per_step = self.patch_embed.num_patches // steps
-        table = interpolate_in_time(sinusoid_table(table_steps * per_step, self.embed_dim), table_steps, steps)
+        self.made_for = self.patch_embed.grid_size
+        table = sinusoid_table(self.patch_embed.num_patches, self.embed_dim)
         self.register_buffer("positions", table, persistent=False)  # in no checkpoint
+
+    def stretch_positions(self, made_for: Grid) -> None:
+        """Make the position table for another grid, that of a training, and stretch it to the encoder's own."""
+        table = sinusoid_table(math.prod(made_for), self.embed_dim)
+        self.positions.copy_(stretch(table, made_for, self.patch_embed.grid_size))
+        self.made_for = made_for
+
+    @property
+    def trained_clip(self) -> dict[str, int]:
+        """``num_frames`` and ``image_size`` of the clips that the position table was made for."""
+        tubelet_size, patch_size, _ = self.patch_embed.proj.kernel_size
+        return {"num_frames": self.made_for.time * tubelet_size, "image_size": self.made_for.height * patch_size}
 
     def _pos_embed(self, x: Tensor) -> Tensor:
         return self.pos_drop(x + self.positions.to(x.dtype))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from datamodules.contract import EvaluationData
 from datamodules.loading.batches import Batch
 from vidtldr.errors import UserError
-from vidtldr.models.checkpoint import file_sha256, save_weights
+from vidtldr.models.checkpoint import Checkpoint, Source, save_weights
 from vidtldr.models.pixels import blank_input
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample
@@ -67,7 +67,7 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
         """What the scores are, in a sentence."""
 
     @abstractmethod
-    def load_weights(self, path: str | Path) -> list[str]:
+    def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint into the model; returns the entries that the task does not use."""
 
     @abstractmethod
@@ -143,13 +143,13 @@ class Task(LightningModule, ABC, Generic[Data, AnyBatch]):
         """Forget the data, which Lightning would keep for a later test that is given loaders alone."""
         self.trainer.datamodule = None  # type: ignore[attr-defined]
 
-    def _start_from(self, checkpoint: str | None, **options: bool) -> None:
+    def _start_from(self, checkpoint: Checkpoint | None, **options: bool) -> None:
         """Load the weights that a config names, if it names any; with options of :meth:`load_weights`."""
         if checkpoint is not None:
             self._load_named(checkpoint, **options)
-            self.checkpoint_sha256 = file_sha256(checkpoint)
+            self.checkpoint_sha256 = checkpoint.sha256()
 
-    def _load_named(self, checkpoint: str, **options: bool) -> None:
+    def _load_named(self, checkpoint: Checkpoint, **options: bool) -> None:
         unused = self.load_weights(checkpoint, **options)
         _log.info("%s loaded; %d entries that this task does not use left out", checkpoint, len(unused))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from vidtldr.errors import UserError
 from vidtldr.metrics import BaseToNovelAccuracy
 from vidtldr.metrics.base_to_novel import HALVES, Half
 from vidtldr.metrics.retrieval import retrieval_ranks
-from vidtldr.models.checkpoint import file_sha256
+from vidtldr.models.checkpoint import Choice, Source, find_checkpoint
 from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
@@ -39,6 +38,7 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         backbone: Published size: ``vifi_clip_b16`` or ``vifi_clip_b32``.
         checkpoint: Weights: a published ViFi-CLIP file, an OpenAI or open_clip CLIP, or one exported by this project; a
             list of them for several seeds. None starts from random weights.
+        weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
         token_embedding: The original CLIP file, whose table of token embeddings a published ViFi-CLIP file lacks.
         tokenizer: ``clip`` for CLIP's own byte-pair encoding, or a ``vocab.txt`` of words.
         template: Prompt around a class name, ``{}`` standing for the name; None takes the bare name, as the published
@@ -63,6 +63,7 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         num_frames: int = 32,
         image_size: int = 224,
         checkpoint: str | list[str] | None = None,
+        weights: Choice = "plain",
         token_embedding: str | None = None,
         tokenizer: str = "clip",
         template: str | None = "a photo of a {}.",
@@ -85,8 +86,9 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         self.model = ViFiCLIP(sizes, image_size=image_size, drop_path=drop_path)
         self.pixel_norm = PixelNorm()
         self.template, self.token_embedding = template, token_embedding
-        self.checkpoints = [checkpoint] if isinstance(checkpoint, str) else checkpoint or []
-        self.checkpoint_sha256 = [file_sha256(path) for path in self.checkpoints if Path(path).is_file()] or None
+        names = [checkpoint] if isinstance(checkpoint, str) else checkpoint or []
+        self.checkpoints = [find_checkpoint(name, weights) for name in names]
+        self.checkpoint_sha256 = [found.sha256() for found in self.checkpoints] or None
         self.num_seeds = max(1, len(self.checkpoints))
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
@@ -113,7 +115,7 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         self._seed = seed
         self._load_named(self.checkpoints[seed])
 
-    def load_weights(self, path: str | Path) -> list[str]:
+    def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint; what it lacks of the token embeddings comes from CLIP's file."""
         return load_vifi_clip(self.model, path, token_embedding=self.token_embedding)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from datamodules.contract import QuestionData
 from datamodules.loading.batches import ClipBatch, QuestionBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import AnswerAccuracy
+from vidtldr.models.checkpoint import Choice, Source, find_checkpoint
 from vidtldr.models.umt import UMTVQA, load_umt_vqa
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
@@ -32,6 +32,10 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
     Args:
         checkpoint: Weights: a published UMT file for question answering, or one exported by this project. None starts
             from random weights.
+        weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
+        checkpoint_frames: Frames of a clip in the checkpoint's training, where it does not tell itself; the position
+            table is stretched if they are not ``num_frames``.
+        checkpoint_image_size: Height and width of a frame in its training, likewise.
         new_decoder: Make the answer decoder of the checkpoint's fusion layers, to fine-tune a pre-training or retrieval
             file.
         max_question_length: Longest question in tokens; the rest is cut off.
@@ -55,6 +59,9 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
         num_frames: int = 12,
         image_size: int = 224,
         checkpoint: str | None = None,
+        weights: Choice = "plain",
+        checkpoint_frames: int | None = None,
+        checkpoint_image_size: int | None = None,
         new_decoder: bool = False,
         tokenizer: str = "bert-base-uncased",
         max_question_length: int = 25,
@@ -74,7 +81,12 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
         max_lengths = {"max_question_length": max_question_length, "max_answer_length": max_answer_length}
         sizes, self.tokenizer = umt_texts(backbone, size, tokenizer, **max_lengths)
         self.model = UMTVQA(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
-        self._start_from(checkpoint, new_decoder=new_decoder)
+        found = (
+            None
+            if checkpoint is None
+            else find_checkpoint(checkpoint, weights, num_frames=checkpoint_frames, image_size=checkpoint_image_size)
+        )
+        self._start_from(found, new_decoder=new_decoder)
         self.max_answer_length, self.k_test, self.first_words = max_answer_length, k_test, tuple(first_words)
         self._answer_pieces: tuple[Tensor, Tensor] | None = None
 
@@ -83,7 +95,7 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
         """All questions, and by their first word."""
         return (_SCORES, *_word_table(self.first_words))
 
-    def load_weights(self, path: str | Path, *, new_decoder: bool = False) -> list[str]:
+    def load_weights(self, path: Source, *, new_decoder: bool = False) -> list[str]:
         """Load a checkpoint; with ``new_decoder``, the answer decoder from its fusion layers."""
         return load_umt_vqa(self.model, path, new_decoder=new_decoder)
 

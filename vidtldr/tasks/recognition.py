@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
-from torch import Tensor
+from torch import Tensor, nn
 
 from datamodules.annotations.records import RecognitionRecords
 from datamodules.contract import RecognitionData
@@ -15,6 +14,7 @@ from datamodules.loading.batches import ViewBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.backbone import EncoderOptions
+from vidtldr.models.checkpoint import Choice, Source, find_checkpoint, follow_classes
 from vidtldr.models.pixels import PixelNorm
 from vidtldr.models.registry import find_classifier
 from vidtldr.results.bootstrap import Contributions
@@ -32,8 +32,12 @@ class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
         backbone: Published size: ``videomae_s``, ``videomae_b``, ``videomae_l`` or ``videomae_h``; one of a user's own
             with the module that registers it, such as ``my_module.my_size``.
         num_classes: Classes of the data set.
-        checkpoint: Weights: a published VideoMAE file, one of Hugging Face, or one exported by this project. None
-            starts from random weights.
+        checkpoint: Weights: a file of VideoMAE or of this project, a folder of Hugging Face, or a model of its hub
+            (``org/name``). None starts from random weights.
+        weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
+        checkpoint_frames: Frames of a clip in the checkpoint's training, where it does not tell itself; the position
+            table is stretched if they are not ``num_frames``.
+        checkpoint_image_size: Height and width of a frame in its training, likewise.
         new_head: Start with a fresh head, to fine-tune a pre-trained encoder or on other classes.
         layer_decay: Factor on the learning rate from each layer to the one below it.
         head_dropout: Dropout before the head while training.
@@ -58,6 +62,9 @@ class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
         num_frames: int = 16,
         image_size: int = 224,
         checkpoint: str | None = None,
+        weights: Choice = "plain",
+        checkpoint_frames: int | None = None,
+        checkpoint_image_size: int | None = None,
         new_head: bool = False,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
@@ -82,11 +89,18 @@ class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
         )
         self.model = self.family.build(of_size, options)
         self.pixel_norm = PixelNorm()
-        self._start_from(checkpoint, new_head=new_head)
+        found = (
+            None
+            if checkpoint is None
+            else find_checkpoint(checkpoint, weights, num_frames=checkpoint_frames, image_size=checkpoint_image_size)
+        )
+        self._start_from(found, new_head=new_head)
+        self._checkpoint_name = str(found)
+        self._checkpoint_classes = found.class_names if found and not new_head else None
         self.mixer = ClipMixer(num_classes, mixup=mixup, cutmix=cutmix, label_smoothing=label_smoothing)
         self.layer_decay = layer_decay
 
-    def load_weights(self, path: str | Path, *, new_head: bool = False) -> list[str]:
+    def load_weights(self, path: Source, *, new_head: bool = False) -> list[str]:
         """Load a checkpoint; with ``new_head``, all but the head."""
         return self.family.load(self.model, path, new_head=new_head)
 
@@ -95,10 +109,13 @@ class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
         return self.class_logits(self.pixel_norm(clips))
 
     def setup(self, stage: str) -> None:
-        """Check that data and model have the same classes, before anything is computed."""
+        """Check that data and model have the same classes, by name if both tell; the head takes the data's order."""
         found = self.data.num_classes
         if found > self.num_classes:
             raise UserError(f"the data have {found} classes, the model {self.num_classes}: set --model.num_classes")
+        if self._checkpoint_classes is not None:
+            head, stored = cast(nn.Linear, self.model.head), self._checkpoint_classes
+            self._checkpoint_classes = follow_classes(head, stored, self.data.class_names, self._checkpoint_name)
 
     # Evaluation.
 

@@ -6,17 +6,19 @@ from torch import Tensor
 
 from tests.helpers.reference import load, tensor, weights
 from vidtldr.merging import Base, LayerRecord, VidTLDR, merging
+from vidtldr.models.positions import Grid
 from vidtldr.models.umt import UMTVisionEncoder
 from vidtldr.models.umt.checkpoint import convert_umt
 
 _TINY = load("umt_tiny")
 
 
-def _encoder(**options: object) -> UMTVisionEncoder:
+def _encoder(made_for_frames: int = 8) -> UMTVisionEncoder:
     official = {f"vision_encoder.{key}": value for key, value in weights(_TINY).items()}
     state, unused = convert_umt(official)
     assert not unused
-    encoder = UMTVisionEncoder(num_frames=8, image_size=64, width=64, depth=4, num_heads=4, **options)
+    encoder = UMTVisionEncoder(num_frames=8, image_size=64, width=64, depth=4, num_heads=4)
+    encoder.stretch_positions(Grid(made_for_frames, 4, 4))
     encoder.load_state_dict({key.removeprefix("vision_encoder."): value for key, value in state.items()})
     return encoder.eval()
 
@@ -36,7 +38,7 @@ def _close(actual: Tensor, key: str, tolerance: float) -> None:
 
 @pytest.mark.parametrize("case", ["base", "fixed", "ratio", "interp"])
 def test_tokens_and_pooled_feature_equal_the_official_ones(case: str) -> None:
-    tokens, pooled, records = _run(case, _encoder(checkpoint_frames=4 if case == "interp" else None))
+    tokens, pooled, records = _run(case, _encoder(made_for_frames=4 if case == "interp" else 8))
     _close(tokens, f"{case}/tokens", 1e-4)
     _close(pooled.unsqueeze(1), f"{case}/pooled", 2e-5)
     for record in records:
@@ -68,7 +70,7 @@ def test_the_source_trace_equals_the_official_one() -> None:
 
 def test_position_tables_equal_the_official_ones() -> None:
     assert torch.equal(_encoder().positions, tensor(_TINY, "pos_embed"))
-    _close(_encoder(checkpoint_frames=4).positions, "interp/pos_embed", 1e-6)
+    _close(_encoder(made_for_frames=4).positions, "interp/pos_embed", 1e-6)
     single = UMTVisionEncoder(num_frames=1, image_size=64, width=64, depth=1, num_heads=4)
     assert torch.equal(single.positions, tensor(_TINY, "img_pos_embed"))
     assert "positions" not in _encoder().state_dict()

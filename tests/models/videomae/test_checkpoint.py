@@ -209,6 +209,7 @@ def test_every_entry_is_accounted_for(tmp_path: Path) -> None:
     reshaped["patch_embed.proj.weight"] = torch.zeros(64, 3, 1, 16, 16)
     del half["blocks.0.attn.v_bias"]
     part["videomae.encoder.layer.0.attention.attention.query.weight"] = torch.zeros(64, 64)
+    del normed["fc_norm.weight"], normed["fc_norm.bias"]
     normed["norm.weight"] = torch.zeros(64)  # of a classifier that reads one token instead of the mean
     for state, message in (
         (lacking, r"does not fit this model: 1 missing \(fc_norm.bias\)"),
@@ -216,7 +217,7 @@ def test_every_entry_is_accounted_for(tmp_path: Path) -> None:
         (reshaped, r"proj.weight \(64, 3, 1, 16, 16\) instead of \(64, 3, 2, 16, 16\)"),
         (half, "has blocks.0.attn.q_bias but no blocks.0.attn.v_bias"),
         (part, "has blocks.0.attn.query.weight but no blocks.0.attn.key.weight"),
-        (normed, r"1 unexpected \(norm.weight\)"),
+        (normed, r"2 missing \(fc_norm.weight, fc_norm.bias\); 1 unexpected \(norm.weight\)"),
         ({"a": torch.zeros(3)}, r"does not fit this model: 54 missing .* 1 unexpected \(a\)"),
     ):
         with pytest.raises(UserError, match=message):
@@ -225,6 +226,20 @@ def test_every_entry_is_accounted_for(tmp_path: Path) -> None:
         _loaded(tmp_path / "foreign.pth", {"a": torch.zeros(3)}, new_head=True)
 
 
-def test_a_folder_is_answered_with_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is a folder; name the file with the weights inside it"):
-        load_videomae(_model(), tmp_path)
+def test_a_last_norm_beside_the_norm_of_the_mean_is_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    norm = {"norm.weight": torch.zeros(64), "norm.bias": torch.zeros(64)}
+    model, unused = _loaded(tmp_path / "both.pth", _official() | norm)
+    assert unused == ["norm.weight", "norm.bias"]
+    assert "both.pth has a norm.* beside its fc_norm.*: it is not used" in caplog.text
+    _assert_official_logits(model)
+
+
+@pytest.mark.parametrize("spelling", ["attn.k_bias", "attention.attention.key.bias", "attention.attention.k_bias"])
+def test_a_stored_bias_of_the_keys_is_kept_exactly(spelling: str, tmp_path: Path) -> None:
+    stored = torch.randn(64)
+    model, _ = _loaded(tmp_path / "keys.pth", _official() | {f"blocks.1.{spelling}": stored})
+    assert torch.equal(model.blocks[1].attn.qkv.bias.chunk(3)[1], stored)
+    assert not model.blocks[0].attn.qkv.bias.chunk(3)[1].any()
+    assert torch.equal(model.blocks[1].attn.qkv.bias.chunk(3)[2], tensor(_TINY, "w/blocks.1.attn.v_bias"))

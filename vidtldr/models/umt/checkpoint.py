@@ -6,18 +6,19 @@ modes and otherwise leaves the text encoder untrained without a word. Here it is
 """
 
 import re
-from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidtldr.models.checkpoint import (
+    Source,
     StateDict,
+    find_checkpoint,
+    fit_sinusoid,
     join_attention_bias,
     load_exactly,
     named_in_errors,
-    read_state_dict,
-    strip_task_prefix,
 )
+from vidtldr.models.umt.model import UMT
 
 _RENAMES = (
     (re.compile(r"^vision_encoder\.encoder\."), "vision_encoder."),
@@ -29,13 +30,19 @@ _RENAMES = (
 _UNUSED = re.compile(r"^(clip_teacher|vision_encoder\.clip_decoder|text_encoder\.cls)\.")
 _POSITION_IDS = "text_encoder.embeddings.position_ids"
 _PATCHES = "vision_encoder.patch_embed.proj.weight"
+VISION = "vision_encoder."
+"""What the names of the vision encoder begin with."""
 
 
-def load_umt(model: nn.Module, path: str | Path) -> list[str]:
+def load_umt(model: UMT, source: Source) -> list[str]:
     """Load a UMT file, published or exported by this project, into a retrieval model.
 
     Patches of one frame are inflated where the model has tubelets of several: a clip that stands still gives the same
     tokens as before (I3D, arXiv:1705.07750, section 3).
+
+    Args:
+        model: What to fill.
+        source: The checkpoint, by a name that :func:`~vidtldr.models.checkpoint.find_checkpoint` knows.
 
     Returns:
         The entries of the file that the model has no use for.
@@ -43,14 +50,17 @@ def load_umt(model: nn.Module, path: str | Path) -> list[str]:
     Raises:
         UserError: The file cannot be read, or an entry of file or model is unaccounted for.
     """
-    with named_in_errors(path):
-        state, unused = convert_umt(read_state_dict(path))
+    checkpoint = find_checkpoint(source)
+    entries = checkpoint.read()
+    with named_in_errors(checkpoint):
+        state, unused = convert_umt(entries)
+    fit_sinusoid(model.vision_encoder, checkpoint, state, VISION)
     # Some versions of the text encoder store this counter and some do not; it is 0, 1, 2, ... in all.
     own = model.state_dict()
     state.setdefault(_POSITION_IDS, own[_POSITION_IDS])
     if _PATCHES in state:
         state[_PATCHES] = _inflated(state[_PATCHES], tubelet_size=own[_PATCHES].shape[2])
-    load_exactly(model, state, str(path))
+    load_exactly(model, state, checkpoint)
     return unused
 
 
@@ -68,7 +78,7 @@ def convert_umt(state: StateDict) -> tuple[StateDict, list[str]]:
     by this project pass through unchanged.
     """
     converted, unused = {}, []
-    for key, value in strip_task_prefix(state).items():
+    for key, value in state.items():
         if _UNUSED.match(key):
             unused.append(key)
             continue

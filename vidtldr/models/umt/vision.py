@@ -18,7 +18,6 @@ class UMTVisionEncoder(VideoTransformer):
         width: Channels of a token.
         depth: Blocks.
         num_heads: Attention heads.
-        checkpoint_frames: See :class:`~vidtldr.models.tubelet.VideoTransformer`.
         pool_norm: Whether the pooled feature has a LayerNorm of its own (retrieval models do, VQA models do not).
         drop_path: Rate of stochastic depth at the last block, for training.
     """
@@ -33,14 +32,12 @@ class UMTVisionEncoder(VideoTransformer):
         width: int = 768,
         depth: int = 12,
         num_heads: int = 12,
-        checkpoint_frames: int | None = None,
         pool_norm: bool = True,
         drop_path: float = 0.0,
     ) -> None:
         super().__init__(
             num_frames=num_frames,
             tubelet_size=tubelet_size,
-            checkpoint_frames=checkpoint_frames,
             img_size=image_size,
             patch_size=patch_size,
             embed_dim=width,

@@ -6,13 +6,19 @@ j`` becomes decoder layer ``j``, and the embeddings and the word-guessing head a
 
 import logging
 import re
-from pathlib import Path
 
 import torch
 
 from vidtldr.errors import UserError
-from vidtldr.models.checkpoint import StateDict, load_exactly, named_in_errors, read_state_dict, strip_task_prefix
-from vidtldr.models.umt.checkpoint import convert_umt
+from vidtldr.models.checkpoint import (
+    Source,
+    StateDict,
+    find_checkpoint,
+    fit_sinusoid,
+    load_exactly,
+    named_in_errors,
+)
+from vidtldr.models.umt.checkpoint import VISION, convert_umt
 from vidtldr.models.umt.vqa import UMTVQA
 
 _log = logging.getLogger(__name__)
@@ -34,12 +40,12 @@ _POSITION_IDS = ("text_encoder.embeddings.position_ids", "text_decoder.bert.embe
 _ENCODER_LAYER = re.compile(r"^encoder\.layer\.(\d+)\.(.*)")
 
 
-def load_umt_vqa(model: UMTVQA, path: str | Path, *, new_decoder: bool = False) -> list[str]:
+def load_umt_vqa(model: UMTVQA, source: Source, *, new_decoder: bool = False) -> list[str]:
     """Load a UMT file, published or exported by this project, into a question answering model.
 
     Args:
         model: What to fill.
-        path: The file.
+        source: The checkpoint, by a name that :func:`~vidtldr.models.checkpoint.find_checkpoint` knows.
         new_decoder: Make the answer decoder of the fusion layers, as UMT's fine-tuning begins; a word-guessing head
             that the file lacks starts from random weights, with a warning.
 
@@ -49,21 +55,23 @@ def load_umt_vqa(model: UMTVQA, path: str | Path, *, new_decoder: bool = False) 
     Raises:
         UserError: The file cannot be read, has no answer decoder, or an entry of file or model is unaccounted for.
     """
-    state = strip_task_prefix(read_state_dict(path))
+    checkpoint = find_checkpoint(source)
+    state = checkpoint.read()
     if not new_decoder and not any(key.startswith(_DECODER) for key in state):
         raise UserError(
-            f"checkpoint '{path}' has no answer decoder: it is a pre-training or retrieval file, to be fine-tuned with "
-            "--model.new_decoder true"
+            f"checkpoint '{checkpoint}' has no answer decoder: it is a pre-training or retrieval file, to be "
+            "fine-tuned with --model.new_decoder true"
         )
-    with named_in_errors(path):
+    with named_in_errors(checkpoint):
         converted, unused = convert_umt_vqa(state, model.text_encoder.config.fusion_layer, new_decoder=new_decoder)
+    fit_sinusoid(model.vision_encoder, checkpoint, converted, VISION)
     own = model.state_dict()
     for key in _POSITION_IDS:  # some versions store this counter and some do not; it is 0, 1, 2, ... in all
         converted.setdefault(key, own[key])
     if new_decoder and not any(key.startswith(_HEAD) for key in converted):
-        _log.warning("%s has no head that guesses words: that of the decoder starts from random weights", path)
+        _log.warning("%s has no head that guesses words: that of the decoder starts from random weights", checkpoint)
         converted |= {key: value for key, value in own.items() if key.startswith(_HEAD)}
-    load_exactly(model, converted, str(path))
+    load_exactly(model, converted, checkpoint)
     return unused
 
 

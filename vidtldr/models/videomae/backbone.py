@@ -1,12 +1,12 @@
 """VideoMAE among the backbones."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from timm.models.vision_transformer import VisionTransformer
 
 from vidtldr.models.backbone import Classifier, EncoderOptions, register_backbone
+from vidtldr.models.checkpoint import Source
 from vidtldr.models.videomae.checkpoint import load_videomae
 from vidtldr.models.videomae.model import VIDEOMAE_SIZES, VideoMAE, VideoMAESize
 
@@ -21,6 +21,6 @@ class VideoMAEBackbone(Classifier):
         """A classifier."""
         return VideoMAE(size, **asdict(options))
 
-    def load(self, model: VisionTransformer, path: str | Path, *, new_head: bool = False) -> list[str]:
+    def load(self, model: VisionTransformer, path: Source, *, new_head: bool = False) -> list[str]:
         """See :func:`~vidtldr.models.videomae.checkpoint.load_videomae`."""
-        return load_videomae(model, path, new_head=new_head)
+        return load_videomae(cast(VideoMAE, model), path, new_head=new_head)

@@ -5,21 +5,25 @@ The official code (``modeling_finetune.py``, ``modeling_pretrain.py``) and Huggi
 and values in two ways.
 """
 
+import logging
 import re
-from pathlib import Path
 
 import torch
-from torch import nn
 
 from vidtldr.errors import UserError
 from vidtldr.models.checkpoint import (
+    Checkpoint,
+    Source,
     StateDict,
+    find_checkpoint,
+    fit_sinusoid,
     join_attention_bias,
     load_exactly,
     named_in_errors,
-    read_state_dict,
-    strip_task_prefix,
 )
+from vidtldr.models.videomae.model import VideoMAE
+
+_log = logging.getLogger(__name__)
 
 # Parts of the pre-training model that rebuild the hidden tubelets.
 _PRETRAINING = re.compile(r"^(decoder\.|encoder_to_decoder\.|mask_token$)")
@@ -32,10 +36,12 @@ _RENAMES = tuple(
         (r"^(videomae\.)?embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
         (r"^(videomae\.)?encoder\.layer\.", "blocks."),
         (r"^(videomae\.)?layernorm\.", "norm."),
+        (r"^(videomae\.)?embeddings\.position_embeddings$", "pos_embed"),
         (r"^classifier\.", "head."),
         (r"\.layernorm_before\.", ".norm1."),
         (r"\.layernorm_after\.", ".norm2."),
         (r"\.attention\.attention\.(q_bias|query\.bias)$", ".attn.q_bias"),
+        (r"\.attention\.attention\.(k_bias|key\.bias)$", ".attn.k_bias"),
         (r"\.attention\.attention\.(v_bias|value\.bias)$", ".attn.v_bias"),
         (r"\.attention\.attention\.", ".attn."),
         (r"\.attention\.output\.dense\.", ".attn.proj."),
@@ -45,12 +51,12 @@ _RENAMES = tuple(
 )
 
 
-def load_videomae(model: nn.Module, path: str | Path, *, new_head: bool = False) -> list[str]:
+def load_videomae(model: VideoMAE, source: Source, *, new_head: bool = False) -> list[str]:
     """Load a VideoMAE file, published or exported by this project, into a classifier.
 
     Args:
         model: What to fill.
-        path: The file.
+        source: The checkpoint, by a name that :func:`~vidtldr.models.checkpoint.find_checkpoint` knows.
         new_head: Fine-tuning starts here: keep the model's fresh head, whatever the file holds, and its fresh
             ``fc_norm`` if the file has none, as files of pre-training have not.
 
@@ -61,15 +67,21 @@ def load_videomae(model: nn.Module, path: str | Path, *, new_head: bool = False)
         UserError: The file cannot be read, comes from pre-training or tells other classes apart while ``new_head`` is
             off, or an entry of file or model is unaccounted for.
     """
-    with named_in_errors(path):
-        state, unused = convert_videomae(read_state_dict(path), new_head=new_head)
+    checkpoint = find_checkpoint(source)
+    _check_heads(checkpoint, model)
+    entries = checkpoint.read()
+    with named_in_errors(checkpoint):
+        state, unused = convert_videomae(entries, new_head=new_head)
+    if "fc_norm.weight" in state and any(_rename(key) == "norm.weight" for key in unused):
+        _log.warning("%s has a norm.* beside its fc_norm.*: it is not used, as the head reads the mean", checkpoint)
+    fit_sinusoid(model, checkpoint, state)
     own = model.state_dict()
     if new_head:
         fresh = ("head.",) if any(key.startswith("fc_norm.") for key in state) else ("head.", "fc_norm.")
         state |= {key: value for key, value in own.items() if key.startswith(fresh)}
     else:
-        _check_head(state, unused, own["head.weight"].shape[0], str(path))
-    load_exactly(model, state, str(path))
+        _check_head(state, unused, own["head.weight"].shape[0], checkpoint)
+    load_exactly(model, state, checkpoint)
     return unused
 
 
@@ -79,10 +91,9 @@ def convert_videomae(state: StateDict, *, new_head: bool = False) -> tuple[State
     Queries, keys and values of a block become one projection, whose bias is zero for the keys. Files exported by this
     project pass through unchanged, but for the head if a new one shall take its place.
     """
-    state = strip_task_prefix(state)
     names = {key: _rename(key) for key in state}
     useless = ["head."] if new_head else []
-    if "head.weight" not in names.values():
+    if "head.weight" not in names.values() or "fc_norm.weight" in names.values():
         # Pre-training normalises the tokens at the end; a classifier, which normalises their mean, does not.
         useless.append("norm.")
     unused = [key for key in state if _PRETRAINING.match(key) or names[key].startswith(tuple(useless))]
@@ -107,7 +118,7 @@ def _join_projections(state: StateDict) -> StateDict:
     return state
 
 
-def _check_head(state: StateDict, unused: list[str], num_classes: int, source: str) -> None:
+def _check_head(state: StateDict, unused: list[str], num_classes: int, source: Checkpoint) -> None:
     if "head.weight" in state:
         stored = len(state["head.weight"]) if state["head.weight"].ndim else 0
         if stored != num_classes:
@@ -119,4 +130,14 @@ def _check_head(state: StateDict, unused: list[str], num_classes: int, source: s
         raise UserError(
             f"checkpoint '{source}' comes from pre-training and has no head, so it cannot classify; fine-tune it with "
             "a new head first"
+        )
+
+
+def _check_heads(checkpoint: Checkpoint, model: VideoMAE) -> None:
+    """Refuse another number of attention heads, which no shape of an entry would tell."""
+    num_heads = model.num_heads
+    stored = checkpoint.config.get("num_attention_heads", num_heads)
+    if stored != num_heads:
+        raise UserError(
+            f"checkpoint '{checkpoint}' has {stored} attention heads, the model {num_heads}: set --model.size"
         )

@@ -69,6 +69,7 @@ class VideoMAE(VideoTransformer):
         drop_path: float = 0.0,
         head_dropout: float = 0.0,
     ) -> None:
+        self.num_heads = size.num_heads
         super().__init__(
             num_frames=num_frames,
             tubelet_size=size.tubelet_size,

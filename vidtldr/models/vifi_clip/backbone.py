@@ -22,6 +22,7 @@ class ViFiCLIPBackbone(Backbone):
             depth=size.depth,
             num_heads=size.num_heads,
             joint_dim=size.joint_dim,
+            quick_gelu=size.quick_gelu,
             drop_path=options.drop_path,
         )
 

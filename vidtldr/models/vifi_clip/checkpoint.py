@@ -6,24 +6,25 @@ dialects differ in names alone and are first brought to those of OpenAI, which o
 """
 
 import re
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidtldr.errors import UserError
 from vidtldr.models.checkpoint import (
+    Checkpoint,
+    Source,
     StateDict,
+    find_checkpoint,
+    fit_learned,
     load_exactly,
     named_in_errors,
-    one_line,
-    read_state_dict,
-    strip_task_prefix,
 )
-from vidtldr.models.vifi_clip.torchscript import is_torchscript, read_torchscript
+from vidtldr.models.vifi_clip.model import ViFiCLIP
 
 _TABLE = "text_encoder.token_embedding.weight"
+_POSITIONS = "vision_encoder.pos_embed"
 _LEARNED_PROMPT = re.compile(r"(^|\.)prompt_learner\.(ctx|token_prefix|token_suffix)|VPT")
 # Looked-up embeddings of the classes of the training; settings that OpenAI stores as tensors; what can be computed.
 _UNUSED = re.compile(
@@ -70,12 +71,13 @@ _RESHAPES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def load_vifi_clip(model: nn.Module, path: str | Path, token_embedding: str | Path | None = None) -> list[str]:
-    """Load a ViFi-CLIP or CLIP file, published or exported by this project.
+def load_vifi_clip(model: ViFiCLIP, source: Source, token_embedding: Source | None = None) -> list[str]:
+    """Load a ViFi-CLIP or CLIP checkpoint, published or exported by this project.
 
     Args:
         model: What to fill.
-        path: An official ViFi-CLIP file; CLIP from OpenAI, open_clip or Hugging Face; or a file of this project.
+        source: An official ViFi-CLIP; CLIP from OpenAI, open_clip or Hugging Face; or one of this project; by a name
+            that :func:`~vidtldr.models.checkpoint.find_checkpoint` knows.
         token_embedding: The original CLIP, in any of these forms, whose token embeddings an official ViFi-CLIP file
             needs.
 
@@ -86,27 +88,50 @@ def load_vifi_clip(model: nn.Module, path: str | Path, token_embedding: str | Pa
         UserError: A file cannot be read, an entry of file or model is unaccounted for, or the table of token embeddings
             is in no file or in both.
     """
-    with named_in_errors(path):
-        state, unused = convert_vifi_clip(_read(path), str(path))
-    if token_embedding is None and model.state_dict().keys() - state.keys() == {_TABLE}:
+    checkpoint = find_checkpoint(source)
+    _check_activation(checkpoint, model)
+    state, unused = _converted(checkpoint)
+    own = model.state_dict()
+    if token_embedding is None and own.keys() - state.keys() == {_TABLE}:
         raise UserError(
-            f"checkpoint '{path}' holds no token embeddings (no ViFi-CLIP file does): give the original CLIP file that "
-            "holds them as token_embedding"
+            f"checkpoint '{checkpoint}' holds no token embeddings (no ViFi-CLIP file does): give the original CLIP "
+            "file that holds them as token_embedding"
         )
     if token_embedding is not None:
         if _TABLE in state:
-            raise UserError(f"checkpoint '{path}' holds its own token embeddings: leave token_embedding out")
-        with named_in_errors(token_embedding):
-            donor, _ = convert_vifi_clip(_read(token_embedding), str(token_embedding))
+            raise UserError(f"checkpoint '{checkpoint}' holds its own token embeddings: leave token_embedding out")
+        original = find_checkpoint(token_embedding)
+        donor, _ = _converted(original)
         if _TABLE not in donor:
-            raise UserError(f"'{token_embedding}', given as token_embedding, holds no token embeddings")
+            raise UserError(f"'{original}', given as token_embedding, holds no token embeddings")
         # first by itself, so that what is wrong with it is said of its own file
-        load_exactly(
-            model.get_submodule(_TABLE.removesuffix(".weight")), {"weight": donor[_TABLE]}, str(token_embedding)
-        )
+        load_exactly(model.get_submodule(_TABLE.removesuffix(".weight")), {"weight": donor[_TABLE]}, original)
         state[_TABLE] = donor[_TABLE]
-    load_exactly(model, state, str(path))
+    fit_learned(own[_POSITIONS], checkpoint, state, _POSITIONS)
+    load_exactly(model, state, checkpoint)
     return unused
+
+
+def _converted(checkpoint: Checkpoint) -> tuple[StateDict, list[str]]:
+    entries = checkpoint.read()
+    with named_in_errors(checkpoint):
+        return convert_vifi_clip(entries, str(checkpoint))
+
+
+def _check_activation(checkpoint: Checkpoint, model: ViFiCLIP) -> None:
+    """Refuse weights that were trained with another GELU, which no entry would tell; a config beside them does."""
+    of_open_clip, of_transformers = (checkpoint.config.get(key) for key in ("model_cfg", "vision_config"))
+    if isinstance(of_open_clip, Mapping):  # whose models have the exact one unless they say otherwise
+        quick = bool(of_open_clip.get("quick_gelu", False))
+    elif isinstance(of_transformers, Mapping):  # the other way round
+        quick = of_transformers.get("hidden_act", "quick_gelu") == "quick_gelu"
+    else:
+        return
+    if quick != model.quick_gelu:
+        raise UserError(
+            f"checkpoint '{checkpoint}' was trained with {'quick' if quick else 'exact'} GELU: set --model.size "
+            f"'{{quick_gelu: {str(quick).lower()}}}'"
+        )
 
 
 def convert_vifi_clip(state: StateDict, source: str) -> tuple[StateDict, list[str]]:
@@ -121,8 +146,6 @@ def convert_vifi_clip(state: StateDict, source: str) -> tuple[StateDict, list[st
     Raises:
         UserError: The file is of the variant with learned prompts, or a projection lacks its keys or values.
     """
-    state = strip_task_prefix(state)
-    state = {key.removeprefix("module."): value for key, value in state.items()}  # saved inside DistributedDataParallel
     learned = next((key for key in state if _LEARNED_PROMPT.search(key)), None)
     if learned is not None:
         raise UserError(
@@ -136,19 +159,6 @@ def convert_vifi_clip(state: StateDict, source: str) -> tuple[StateDict, list[st
     if any(key.startswith("vision_model.") for key in state):
         state = _from_hugging_face(state, source)
     return _to_timm({_official_name(key): value for key, value in state.items()}), unused
-
-
-def _read(path: str | Path) -> StateDict:
-    path = Path(path).expanduser()
-    if not is_torchscript(path):
-        return read_state_dict(path)
-    try:
-        return read_torchscript(path)
-    except Exception as error:  # what damaged archives lead to is not one type
-        raise UserError(
-            f"checkpoint '{path}' is a TorchScript archive whose tensors cannot be read without running it "
-            f"({one_line(error)}): take CLIP as safetensors, or save its state_dict() with torch.save"
-        ) from error
 
 
 def _official_name(key: str) -> str:

@@ -28,6 +28,7 @@ class ViFiCLIPSize:
         text_heads: Attention heads of the text tower.
         context_length: Longest text in tokens, start and end included.
         vocab_size: Tokens of the vocabulary.
+        quick_gelu: Whether both towers compute OpenAI's quick GELU; models that others trained have the exact one.
     """
 
     width: int = 768
@@ -40,6 +41,7 @@ class ViFiCLIPSize:
     text_heads: int = 8
     context_length: int = 77
     vocab_size: int = 49408
+    quick_gelu: bool = True
 
 
 VIFI_CLIP_SIZES = {"vifi_clip_b16": ViFiCLIPSize(), "vifi_clip_b32": ViFiCLIPSize(patch_size=32)}
@@ -65,6 +67,7 @@ class ViFiCLIP(nn.Module):
 
     def __init__(self, size: ViFiCLIPSize, *, image_size: int = 224, drop_path: float = 0.0) -> None:
         super().__init__()
+        self.quick_gelu = size.quick_gelu
         self.vision_encoder = CLIPVisionEncoder(
             image_size=image_size,
             patch_size=size.patch_size,
@@ -72,6 +75,7 @@ class ViFiCLIP(nn.Module):
             depth=size.depth,
             num_heads=size.num_heads,
             joint_dim=size.joint_dim,
+            quick_gelu=size.quick_gelu,
             drop_path=drop_path,
         )
         # Causal, and read off where the token number is largest: that is the end of the text.
@@ -82,7 +86,7 @@ class ViFiCLIP(nn.Module):
             heads=size.text_heads,
             layers=size.text_layers,
             output_dim=size.joint_dim,
-            act_layer=QuickGELU,
+            act_layer=QuickGELU if size.quick_gelu else nn.GELU,
         )
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 

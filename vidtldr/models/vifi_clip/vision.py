@@ -17,6 +17,7 @@ class CLIPVisionEncoder(VisionTransformer):
         depth: Blocks.
         num_heads: Attention heads.
         joint_dim: Channels of a feature.
+        quick_gelu: OpenAI's quick GELU instead of the exact one.
         drop_path: Rate of stochastic depth at the last block, for training.
 
     Raises:
@@ -32,6 +33,7 @@ class CLIPVisionEncoder(VisionTransformer):
         depth: int = 12,
         num_heads: int = 12,
         joint_dim: int = 512,
+        quick_gelu: bool = True,
         drop_path: float = 0.0,
     ) -> None:
         if image_size % patch_size:
@@ -48,7 +50,7 @@ class CLIPVisionEncoder(VisionTransformer):
             fc_norm=True,  # the last norm sees the class token alone, as in CLIP
             drop_path_rate=drop_path,
             norm_layer=partial(nn.LayerNorm, eps=1e-5),
-            act_layer=QuickGELU,
+            act_layer=QuickGELU if quick_gelu else nn.GELU,
         )
         self.head = nn.Linear(width, joint_dim, bias=False)
         nn.init.normal_(self.head.weight, std=width**-0.5)

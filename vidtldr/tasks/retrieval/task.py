@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from datamodules.contract import RetrievalData
 from datamodules.loading.batches import ClipBatch, TextBatch
 from vidtldr.errors import UserError
 from vidtldr.metrics.retrieval import RetrievalRecall, retrieval_ranks
+from vidtldr.models.checkpoint import Choice, Source, find_checkpoint
 from vidtldr.models.umt import UMT, WordHead, load_umt
 from vidtldr.results.bootstrap import Contributions
 from vidtldr.results.samples import Sample, contributions_of
@@ -42,6 +42,10 @@ class VideoTextRetrieval(UMTTask[RetrievalData, ClipBatch | TextBatch]):
 
     Args:
         checkpoint: Weights: a published UMT file, or one exported by this project. None starts from random weights.
+        weights: ``ema`` takes the averaged weights of a checkpoint that holds them beside the plain ones.
+        checkpoint_frames: Frames of a clip in the checkpoint's training, where it does not tell itself; the position
+            table is stretched if they are not ``num_frames``.
+        checkpoint_image_size: Height and width of a frame in its training, likewise.
         max_text_length: Longest text in tokens; the rest is cut off.
         k_test: Candidates of each query that the fusion encoder re-ranks.
         guess_words: Also guess masked words of a caption from its video, as UMT's pre-training does.
@@ -67,6 +71,9 @@ class VideoTextRetrieval(UMTTask[RetrievalData, ClipBatch | TextBatch]):
         num_frames: int = 12,
         image_size: int = 224,
         checkpoint: str | None = None,
+        weights: Choice = "plain",
+        checkpoint_frames: int | None = None,
+        checkpoint_image_size: int | None = None,
         tokenizer: str = "bert-base-uncased",
         max_text_length: int = 32,
         k_test: int = 128,
@@ -84,11 +91,16 @@ class VideoTextRetrieval(UMTTask[RetrievalData, ClipBatch | TextBatch]):
         sizes, self.tokenizer = umt_texts(backbone, size, tokenizer, max_text_length=max_text_length)
         self.model = UMT(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
         self.word_head = WordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
-        self._start_from(checkpoint)
+        found = (
+            None
+            if checkpoint is None
+            else find_checkpoint(checkpoint, weights, num_frames=checkpoint_frames, image_size=checkpoint_image_size)
+        )
+        self._start_from(found)
         self._swappable = word_numbers(self.tokenizer, swapped_words) if swapped_words else None
         self.k_test, self.hard_negatives = k_test, hard_negatives
 
-    def load_weights(self, path: str | Path) -> list[str]:
+    def load_weights(self, path: Source) -> list[str]:
         """Load a checkpoint."""
         return load_umt(self.model, path)
 

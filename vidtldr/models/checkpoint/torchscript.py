@@ -31,7 +31,7 @@ def is_torchscript(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(PurePosixPath(name).name == "constants.pkl" for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except Exception:  # a damaged list of contents leads to errors of many types; reading the file will name them
         return False
 
 
