@@ -350,6 +350,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(workshop, options, tmp_path):
     finally:
         process.kill()
     _, said = process.communicate()
-    assert process.returncode == 130, said
+    # A press that comes while Python shuts down ends it at once; a shell says 130 of that, too.
+    assert process.returncode in (130, -signal.SIGINT), said
     assert said.strip().splitlines()[-1] == "interrupted"
     assert "Traceback" not in said
