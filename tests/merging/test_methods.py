@@ -68,7 +68,9 @@ def test_a_class_path_of_a_registered_method_is_that_method() -> None:
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"the name 'tome' of .*Second is taken by vidtldr\.merging\.methods\.ToMe"):
+    with pytest.raises(
+        ValueError, match=r"the name 'tome' of .*Second is taken by vidtldr\.merging\.methods\.tome\.ToMe"
+    ):
 
         @register
         @dataclass(frozen=True)
