@@ -5,30 +5,40 @@ from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 
-from vidtldr.merging.attention.attend import Statistic
-from vidtldr.merging.matching import match, merge_tokens
-from vidtldr.merging.method import LayerView, Method, Reduction
+from vidtldr.merging.matching import match
+from vidtldr.merging.method import LayerView, Reading, Reduction
+from vidtldr.merging.methods.kinds import Merging
 from vidtldr.merging.registry import register
 from vidtldr.merging.saliency import check_steps, saliency
 
 
 @register
 @dataclass(frozen=True)
-class VidTLDR(Method):
+class VidTLDR(Merging):
     """vid-TLDR (arXiv:2403.13347): saliency decides how much a merged source token counts.
 
     Attributes:
-        r: Tokens merged per layer: counts or, below 1, shares; a number for every layer, a list for the first
-            layers.
         background_drop: Let tokens that are less salient than the mean of their clip count nothing (Eq. 8).
         sharpening: Spread the saliency of the others over [0, 1] (Eq. 9); needs ``background_drop``.
+        score: What saliency is made of: the ``sharpness`` of a token's attention (Eq. 5), or its ``shift``, how far
+            attention moves it (Representation Shift, arXiv:2508.00367), which needs no attention map.
+        entropy: Of which attention sharpness is the negative entropy: of the ``mean`` of the heads (Eq. 5), or of each
+            head, then averaged (``per_head``).
     """
 
     name: ClassVar[str] = "vidtldr"
-    statistic: ClassVar[Statistic | None] = "sharpness"
 
     background_drop: bool = True
     sharpening: bool = True
+    score: Literal["sharpness", "shift"] = "sharpness"
+    entropy: Literal["mean", "per_head"] = "mean"
+
+    @property
+    def statistic(self) -> Reading:  # type: ignore[override]
+        """What saliency is made of."""
+        if self.score == "shift":
+            return "attention_shift"
+        return "sharpness" if self.entropy == "mean" else "head_sharpness"
 
     @property
     def matched_by(self) -> Literal["keys", "tokens"]:
@@ -36,8 +46,14 @@ class VidTLDR(Method):
         return "tokens"
 
     def __post_init__(self) -> None:
-        """Check the steps beside the schedule."""
+        """Check the steps beside the other options."""
         super().__post_init__()
+        if self.score not in ("sharpness", "shift"):
+            raise ValueError(f"score={self.score!r} is neither 'sharpness' nor 'shift'")
+        if self.entropy not in ("mean", "per_head"):
+            raise ValueError(f"entropy={self.entropy!r} is neither 'mean' nor 'per_head'")
+        if self.score == "shift" and self.entropy != "mean":
+            raise ValueError(f"entropy={self.entropy!r} needs score='sharpness': a shift has no entropy")
         check_steps(background_drop=self.background_drop, sharpening=self.sharpening)
 
     def reduce(self, view: LayerView, r: int) -> Reduction | None:
@@ -51,4 +67,4 @@ class VidTLDR(Method):
         )
         if view.num_prefix:
             weight = F.pad(weight, (view.num_prefix, 0), value=1.0)
-        return Reduction(*merge_tokens(view.tokens, view.mass, plan, weight), plan, weight)
+        return self.merged(view, plan, weight)
