@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.helpers.vits import CLIPS, IMAGES, averaging_vit, image_vit, video_vit
-from vidtldr.merging import RandomDrop, ToMe, VidTLDR, apply, merging
+from vidtldr.merging import RandomDrop, RandomMerge, ToMe, VidTLDR, apply, merging
 from vidtldr.merging.pooling import weighted_mean
 from vidtldr.models.umt import UMTVisionEncoder
 
@@ -73,6 +73,6 @@ def test_a_model_that_reads_a_class_token_is_left_alone() -> None:
 def test_a_model_that_pools_in_another_way_is_refused_and_no_hook_is_left() -> None:
     model = image_vit(global_pool="map")
     with pytest.raises(ValueError, match="pooling='mass' needs a ViT that averages its tokens, which Vision"):
-        apply(model, ToMe([6, 3], pooling="mass"))
+        apply(model, RandomMerge([6, 3], pooling="mass"))  # which also watches the clips
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     apply(model, RandomDrop(3))  # which needs no mean

@@ -145,11 +145,13 @@ def _put_on(stack: Stack, method: Method, observer: Observer | None) -> None:
 
 
 def _hooks(stack: Stack, method: Method) -> list[RemovableHandle]:
-    """What a method needs to know from outside the blocks, and to do there."""
-    hooks = [watch_embedding(stack.owner, stack.blocks)] if method.needs_clips else []
+    """What a method needs to know from outside the blocks, and to do there; none is left if one cannot be."""
+    hooks = weight_the_mean(stack.owner, stack.blocks, stack.num_prefix) if method.pooling == "mass" else []
+    if method.needs_clips:  # which the caller has checked
+        hooks.append(watch_embedding(stack.owner, stack.blocks))
     if method.needs_first_pass:
         hooks.append(stack.owner.register_forward_pre_hook(run_first_pass, with_kwargs=True))
-    return hooks + (weight_the_mean(stack.owner, stack.blocks, stack.num_prefix) if method.pooling == "mass" else [])
+    return hooks
 
 
 def _take_off(module: nn.Module) -> None:
