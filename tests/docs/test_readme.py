@@ -20,8 +20,6 @@ from vidtldr.cli.paths import PROJECT_DIR
 COMMANDS = commands(r"^(python|torchrun|srun)\b.*\b(eval|train)\.py (?!--help)(.+)")
 TOOLS = commands(r"^(?:[A-Z_]+=\d+ )*python -m ((?:vidtldr|datamodules)[\w.]*) ?(.*)")
 SNIPPETS = [snippet for page in PAGES.values() for snippet in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
-# Named as future, or written while these pages are: what exists leaves the list.
-NOT_THERE_YET = {"vidtldr/figures/"}
 WRITTEN_BY_RUNS = {"config.yaml"}
 OTHER_OPTIONS = {
     "--config": "of every command",
@@ -117,7 +115,7 @@ def test_named_files_exist(page: str) -> None:
     for span in " ".join(code(page)).split():
         for path in expanded(span):
             if re.fullmatch(r"(configs|vidtldr|tests|datamodules|callbacks|docs|\.ci)/[\w/.]*", path):
-                assert path in NOT_THERE_YET or (PROJECT_DIR / path).exists(), path
+                assert (PROJECT_DIR / path).exists(), path
             if re.fullmatch(r"\w+\.yaml", path) and path not in WRITTEN_BY_RUNS:
                 assert (PROJECT_DIR / "configs" / path).exists(), path
 
