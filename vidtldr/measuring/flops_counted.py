@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from vidtldr.merging import Base, LayerRecord, Method, merging
 from vidtldr.merging.rollout_pass import keep_outputs
+from vidtldr.merging.trace import INPUT
 
 _BLOCKS = re.compile(r"\bblocks\b(?:\.(\d+))?")  # in the names of modules: their container, or one of them
 _Handle = Callable[[list[Any], list[Any]], "Counter[str] | float"]
@@ -75,6 +76,8 @@ def encoder_cost(encoder: nn.Module, *, example: Tensor, method: Method | None =
     layers, tokens = _Layers(), list[int]()
 
     def observe(record: LayerRecord) -> None:
+        if record.layer == INPUT:
+            return
         batch, num_tokens, _ = record.tokens.shape
         tokens.append(int(batch) * int(num_tokens))
 

@@ -1,6 +1,6 @@
 """The table of a run, in the paper's form: for a terminal, and as Markdown for TensorBoard and pipes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
