@@ -7,7 +7,23 @@ from torch import nn
 from vidtldr.cost import encoder_gflops
 from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
 from vidtldr.measuring.towers import build_tower
-from vidtldr.merging import METHODS, Attentiveness, Base, Method, Rollout, SaliencyPruning, ToMe, VidTLDR
+from vidtldr.merging import (
+    METHODS,
+    Attentiveness,
+    Base,
+    Chain,
+    Method,
+    PiToMe,
+    RandomDrop,
+    RandomMerge,
+    RepresentationShift,
+    Rollout,
+    RunLength,
+    SaliencyPruning,
+    SimilarDrop,
+    ToMe,
+    VidTLDR,
+)
 from vidtldr.models.tubelet import VideoTransformer
 from vidtldr.models.umt import UMTVisionEncoder
 from vidtldr.models.videomae import VideoMAE, VideoMAESize
@@ -26,6 +42,25 @@ EVERY_METHOD = [
     SaliencyPruning([0, 100, 1], before="layer"),  # more than can go
     Rollout([5, 3]),
     Rollout([5, 3], before="layer"),
+    VidTLDR([5, 3], score="shift"),
+    VidTLDR([5, 3], entropy="per_head"),
+    VidTLDR([5, 3], merge="mlerp", pooling="mass"),
+    RandomDrop([5, 100]),
+    RandomMerge([5, 100], merge="mlerp"),
+    SimilarDrop([5, 100]),
+    SimilarDrop(3, metric="tokens"),
+    RepresentationShift([0.3, 3]),
+    RepresentationShift(3),
+    RepresentationShift([5, 3], branch="attention"),
+    PiToMe([5, 0, 100]),
+    PiToMe([5, 0, 100], pooling="mean"),
+]
+AT_INPUT = [
+    RunLength(keep=0.6),
+    RunLength(keep=1),
+    Chain([RunLength(keep=0.6), VidTLDR([5, 3])]),
+    Chain([RunLength(keep=0.7), Rollout([5, 3])]),
+    Chain([RunLength(keep=0.7), RepresentationShift([5, 3])]),
 ]
 
 
@@ -47,7 +82,7 @@ def _example(encoder: nn.Module, count: int = 1) -> torch.Tensor:
 
 
 def test_every_method_is_checked() -> None:
-    assert {method.name for method in EVERY_METHOD} == set(METHODS)
+    assert {method.name for method in [*EVERY_METHOD, *AT_INPUT]} == set(METHODS)
 
 
 @pytest.mark.parametrize("name", ["umt", "umt of VQA", "videomae", "clip", "clip, odd"])
@@ -57,6 +92,21 @@ def test_the_formula_equals_the_count_to_the_digit(name: str, method: Method, to
     encoder = towers[name]
     counted = encoder_gflops(encoder, example=_example(encoder), method=method)
     assert analytic_gflops(Tower.of(encoder), method) == pytest.approx(counted, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["umt", "umt of VQA", "videomae"])
+@pytest.mark.parametrize("method", AT_INPUT, ids=str)
+def test_the_formula_equals_the_count_of_what_goes_at_the_input(
+    name: str, method: Method, towers: dict[str, nn.Module]
+) -> None:
+    encoder = towers[name]
+    counted = encoder_gflops(encoder, example=_example(encoder), method=method)
+    assert analytic_gflops(Tower.of(encoder), method) == pytest.approx(counted, rel=1e-13)
+
+
+def test_a_cost_that_depends_on_the_clip_has_no_formula(towers: dict[str, nn.Module]) -> None:
+    with pytest.raises(ValueError, match="with tau, how many tokens run_length leaves depends on the clip: give keep"):
+        analytic_gflops(Tower.of(towers["umt"]), RunLength(tau=0.1))
 
 
 def test_frames_that_are_encoded_one_by_one_add_up(towers: dict[str, nn.Module]) -> None:

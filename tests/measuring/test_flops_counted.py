@@ -11,7 +11,19 @@ from timm.models import VisionTransformer
 from vidtldr.cost import encoder_gflops
 from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
 from vidtldr.measuring.flops_counted import encoder_cost
-from vidtldr.merging import Attentiveness, Base, Method, Rollout, SaliencyPruning, ToMe, VidTLDR, apply, merging
+from vidtldr.merging import (
+    Attentiveness,
+    Base,
+    Chain,
+    Method,
+    Rollout,
+    RunLength,
+    SaliencyPruning,
+    ToMe,
+    VidTLDR,
+    apply,
+    merging,
+)
 from vidtldr.merging.patch import _MergingBlocks
 from vidtldr.models.tubelet import VideoTransformer
 from vidtldr.models.umt import UMT_SIZES, UMTVisionEncoder
@@ -186,3 +198,11 @@ def _small(frames_alone: bool) -> tuple[VisionTransformer, torch.Tensor, Tower]:
         return encoder, torch.zeros(2, *encoder.input_shape), Tower.of(encoder, num_images=2)
     encoder = UMTVisionEncoder(num_frames=5, image_size=48, **sizes)
     return encoder, torch.zeros(1, *encoder.input_shape), Tower.of(encoder)
+
+
+def test_tokens_that_go_at_the_input_are_in_no_layers_count() -> None:
+    encoder = UMTVisionEncoder(num_frames=4, image_size=32, width=48, depth=2, num_heads=3)
+    chain = Chain([RunLength(keep=0.75), VidTLDR([3])])
+    cost = encoder_cost(encoder, example=torch.zeros(1, *encoder.patch_embed.input_shape), method=chain)
+    assert cost.tokens_per_layer == (9, 9)  # of 16 tubelets 12 enter
+    assert len(cost.gflops_per_layer) == 2

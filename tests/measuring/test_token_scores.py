@@ -1,6 +1,7 @@
 """Scores on patches against slow computations from explicit attention maps, for joint and for single-frame models."""
 
 import math
+from itertools import product
 
 import pytest
 import timm
@@ -12,14 +13,22 @@ from vidtldr.measuring.token_scores import layer_scores, query_attention, rollou
 from vidtldr.merging import (
     METHODS,
     Attentiveness,
+    Chain,
     LayerRecord,
     Method,
+    PiToMe,
+    RandomDrop,
+    RandomMerge,
+    RepresentationShift,
     Rollout,
+    RunLength,
     SaliencyPruning,
+    SimilarDrop,
     ToMe,
     VidTLDR,
     merging,
 )
+from vidtldr.merging.trace import INPUT
 from vidtldr.models.umt import UMTVisionEncoder
 from vidtldr.models.videomae import VideoMAE, VideoMAESize
 from vidtldr.models.vifi_clip import CLIPVisionEncoder
@@ -123,15 +132,22 @@ METHODS_TRIED = [
     Rollout([3, 2]),
     SaliencyPruning([3, 2], before="layer"),
     Attentiveness([3, 2], before="layer"),
+    RandomDrop([3, 2]),
+    RandomMerge([3, 2]),
+    SimilarDrop([3, 2]),
+    RepresentationShift([3, 2]),
+    PiToMe([3, 2]),
 ]
+AT_INPUT = [RunLength(keep=0.6), Chain([RunLength(keep=0.6), VidTLDR([3, 2])])]
 
 
 def test_every_method_is_tried() -> None:
-    assert {type(method).name for method in METHODS_TRIED} == set(METHODS) - {"base"}
+    assert {type(method).name for method in [*METHODS_TRIED, *AT_INPUT]} == set(METHODS) - {"base"}
 
 
-@pytest.mark.parametrize("name", ["umt", "clip"])
-@pytest.mark.parametrize("method", METHODS_TRIED, ids=str)
+@pytest.mark.parametrize(
+    ("name", "method"), [*product(["umt", "clip"], METHODS_TRIED), *product(["umt"], AT_INPUT)], ids=str
+)
 def test_under_a_method_a_patch_has_the_score_of_its_token(
     name: str, method: Method, encoders: dict[str, nn.Module]
 ) -> None:
@@ -142,6 +158,8 @@ def test_under_a_method_a_patch_has_the_score_of_its_token(
         encoder(inputs)
     before = torch.arange(inputs.shape[0]).new_tensor(range(9 * (4 if name == "umt" else 1) + prefix))
     before = before.expand(len(inputs), -1)
+    if records[0].layer == INPUT:
+        before = records.pop(0).owner
     layers = layer_scores(encoder, inputs, num_frames=FRAMES, method=method)
     for scores, record in zip(layers, records, strict=True):
         if method.statistic == "sharpness" and method.before == "mlp" and record.score is not None:
@@ -149,7 +167,7 @@ def test_under_a_method_a_patch_has_the_score_of_its_token(
             owner = before[:, prefix:]
             expected = seen.gather(1, owner.clamp(min=0)).masked_fill(owner < 0, torch.nan).reshape(2, 4, 3, 3)
             torch.testing.assert_close(scores.sharpness, expected, equal_nan=True)
-        gone = before if method.before == "mlp" else record.owner
+        gone = record.owner if method.before == "layer" else before
         assert torch.equal(scores.saliency.isnan(), (gone[:, prefix:] < 0).reshape(2, 4, 3, 3))
         per_clip = scores.owner.flatten(1)
         assert [len(set(row.tolist()) - {-1}) for row in per_clip] == [scores.num_tokens - prefix * 4] * 2
@@ -157,7 +175,7 @@ def test_under_a_method_a_patch_has_the_score_of_its_token(
             total = record.mass[:, prefix:].reshape(2, -1).sum(dim=1)
             torch.testing.assert_close(scores.mass.sum(dim=(1, 2, 3)), total)
         before = record.owner
-    assert (layers[-1].share < 1).any() == (not isinstance(method, ToMe))
+    assert (layers[-1].share < 1).any() == (not isinstance(method, (ToMe, PiToMe, RandomMerge)))
 
 
 def test_the_query_of_a_dropped_patch_says_nothing(encoders: dict[str, nn.Module]) -> None:

@@ -46,6 +46,11 @@ def check_methods_fit(task: AnyTask, methods: Mapping[str, Method]) -> None:
     for name, method in methods.items():
         try:
             apply(task.vision_encoder, method)
+            if method.varies:
+                raise ValueError(
+                    "it leaves another number of tokens in each clip, so batches and GFLOPs are not defined; "
+                    "give a share, such as keep: 0.6"
+                )
         except ValueError as error:
             raise UserError(f"methods.{name} does not fit: {error}") from error
         finally:

@@ -72,7 +72,7 @@ def analytic_gflops(tower: Tower, method: Method | None = None) -> float:
         method: What is applied to it; None means base.
 
     Raises:
-        ValueError: The schedule is longer than the tower is deep.
+        ValueError: The schedule is longer than the tower is deep, or the cost depends on the clip.
     """
     return tower.num_images * _image(tower, method or Base()) / 1e9
 
@@ -83,13 +83,13 @@ def _image(tower: Tower, method: Method) -> int:
     total = tower.num_patches * width * tower.patch_values + tower.norm_before * _NORM * num_tokens * width
     if method.needs_first_pass:
         total += _image(tower, Base()) + tower.depth * num_tokens**2  # and a vector through the maps of all layers
+    num_tokens -= method.gone_at_input(tower.num_patches)
     for rate in method.schedule(tower.depth):
         r = min(tokens_to_merge(rate, num_tokens - num_prefix), method.most(num_tokens, num_prefix))
-        before_attention = r if method.before == "layer" else 0
-        total += _attention(tower, num_tokens - before_attention)
+        total += _attention(tower, num_tokens - r * (method.before == "layer"))
         total += _matching(tower, method, num_tokens) if r else 0
+        total += _mlp(tower, num_tokens - r * (method.before != "next"))
         num_tokens -= r
-        total += _mlp(tower, num_tokens)
     total += tower.norm_after * _NORM * num_tokens * width
     return total + tower.norm_pooled * _NORM * width + width * tower.head_width
 
@@ -106,8 +106,6 @@ def _mlp(tower: Tower, num_tokens: int) -> int:
 
 
 def _matching(tower: Tower, method: Method, num_tokens: int) -> int:
-    """Similarity of sources and destinations: even and odd positions, of which prefix tokens are none."""
+    """Similarities of tokens, each a product of as many channels as they are compared by."""
     width = {None: 0, "tokens": tower.width, "keys": tower.width // tower.num_heads}[method.matched_by]
-    sources = (num_tokens + 1) // 2 - (tower.num_prefix + 1) // 2
-    destinations = num_tokens // 2 - tower.num_prefix // 2
-    return sources * destinations * width
+    return method.similarities(num_tokens, tower.num_prefix) * width

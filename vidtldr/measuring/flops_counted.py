@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from vidtldr.merging import Base, LayerRecord, Method, merging
 from vidtldr.merging.rollout_pass import keep_outputs
+from vidtldr.merging.trace import INPUT
 
 _BLOCKS = re.compile(r"\bblocks\b(?:\.(\d+))?")  # in the names of modules: their container, or one of them
 _Handle = Callable[[list[Any], list[Any]], "Counter[str] | float"]
@@ -25,11 +26,12 @@ _Handle = Callable[[list[Any], list[Any]], "Counter[str] | float"]
 # Operations that fvcore has no count for and that count as free in the paper's convention. Anything else unknown is an
 # error: fvcore would silently leave it out.
 _FREE_OPS = """
-    abs add add_ amax amin aminmax arange argsort bitwise_not clamp clamp_min copy_ div div_ dropout eq exp expand
-    expand_as feature_dropout fill_ floor_divide full gather ge gelu gt index_select le linalg_vector_norm log
-    logical_not lt masked_fill masked_fill_ max mean min mul mul_ ne neg new_full new_ones new_zeros norm ones ones_like
-    pad pow reciprocal remainder repeat rsqrt rsub scatter scatter_ scatter_add scatter_add_ sigmoid softmax sort
-    special_entr sqrt sub sub_ sum topk unflatten where zeros zeros_like
+    __rshift__ __xor__ abs add add_ amax amin aminmax arange argmax argsort bitwise_not clamp clamp_min copy_ div
+    div_ dropout elu eq exp expand expand_as feature_dropout fill_ floor_divide full gather ge gelu gt index_select
+    le linalg_vector_norm log logical_not lt masked_fill masked_fill_ max mean min mul mul_ ne neg new_full new_ones
+    new_zeros norm ones ones_like pad pow reciprocal remainder repeat round rsqrt rsub scatter scatter_ scatter_add
+    scatter_add_ scatter_reduce searchsorted sigmoid softmax sort special_entr sqrt sub sub_ sum topk unflatten
+    where zeros zeros_like
 """
 
 
@@ -74,6 +76,8 @@ def encoder_cost(encoder: nn.Module, *, example: Tensor, method: Method | None =
     layers, tokens = _Layers(), list[int]()
 
     def observe(record: LayerRecord) -> None:
+        if record.layer == INPUT:
+            return
         batch, num_tokens, _ = record.tokens.shape
         tokens.append(int(batch) * int(num_tokens))
 

@@ -17,6 +17,7 @@ from vidtldr.measuring.clip_grid import ClipGrid
 from vidtldr.merging import Base, LayerRecord, MergeableBlock, MergePlan, Method, merging, rollout, saliency
 from vidtldr.merging.attention.attend import Statistic, attend
 from vidtldr.merging.blocks import Stack
+from vidtldr.merging.trace import INPUT
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,9 @@ def _layers(encoder: VisionTransformer, inputs: Tensor, method: Method, depth: i
     stack = Stack(encoder, encoder.blocks)
     x = entered[-1]  # attention rollout has run the model once before
     owner = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+    if records[0].layer == INPUT:
+        entrance = records.pop(0)
+        x, owner = entrance.tokens, entrance.owner
     for (_, block), record in zip(list(stack.parts())[:depth], records):
         assert block is not None  # merging knew it
         if method.before == "layer" and record.plan is not None:

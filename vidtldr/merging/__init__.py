@@ -5,10 +5,24 @@ from vidtldr.merging.blocks import MergeableBlock, Projected
 from vidtldr.merging.dropping import drop_lowest, max_droppable
 from vidtldr.merging.matching import match, max_mergeable, merge_tokens
 from vidtldr.merging.method import LayerView, Method, Reduction
-from vidtldr.merging.methods import Base, ToMe, VidTLDR
+from vidtldr.merging.methods import (
+    Attentiveness,
+    Base,
+    Chain,
+    PiToMe,
+    Pruning,
+    RandomDrop,
+    RandomMerge,
+    RepresentationShift,
+    Rollout,
+    RunLength,
+    SaliencyPruning,
+    SimilarDrop,
+    ToMe,
+    VidTLDR,
+)
 from vidtldr.merging.patch import apply, merging, remove
-from vidtldr.merging.plans import MergePlan, Plan, PrunePlan
-from vidtldr.merging.pruning import Attentiveness, Pruning, Rollout, SaliencyPruning
+from vidtldr.merging.plans import MergePlan, PairPlan, Plan, PrunePlan
 from vidtldr.merging.registry import METHODS, build_method, register
 from vidtldr.merging.saliency import attentiveness, drop_background, rollout, saliency, sharpness
 from vidtldr.merging.schedule import parse_schedule
@@ -19,18 +33,26 @@ __all__ = [
     "Attentiveness",
     "Backend",
     "Base",
+    "Chain",
     "LayerRecord",
     "LayerView",
     "MergePlan",
     "MergeableBlock",
     "Method",
+    "PairPlan",
+    "PiToMe",
     "Plan",
     "Projected",
     "PrunePlan",
     "Pruning",
+    "RandomDrop",
+    "RandomMerge",
     "Reduction",
+    "RepresentationShift",
     "Rollout",
+    "RunLength",
     "SaliencyPruning",
+    "SimilarDrop",
     "ToMe",
     "VidTLDR",
     "apply",

@@ -10,14 +10,19 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from vidtldr.merging.attention.attend import Statistic
+from vidtldr.merging.clip_input import Clips
 from vidtldr.merging.matching import max_mergeable
 from vidtldr.merging.plans import Plan
 from vidtldr.merging.schedule import Rate, parse_schedule
 
+Reading = Statistic | Literal["attention_shift", "mlp_shift"]
+"""What a method ranks or weights tokens by: a statistic of the attention, or how far a branch of the layer moves a
+token, that is the length of what it adds to it (Representation Shift, arXiv:2508.00367)."""
+
 
 @dataclass(frozen=True)
 class LayerView:
-    """What a rule sees of a layer, after self-attention and its residual (or before them, see :class:`Method`).
+    """What a rule sees of a layer, after self-attention and its residual (or elsewhere, see ``before`` of a method).
 
     Attributes:
         tokens: ``[b, n, c]``.
@@ -26,6 +31,9 @@ class LayerView:
             this layer (before the layer: of the layer before, ``None`` at the first), or the rollout.
         mass: ``[b, n]``, float32, or ``None`` as long as every token has mass 1.
         num_prefix: Prefix tokens, p.
+        layer: Index of the layer, 0-based.
+        depth: Layers of the model.
+        clips: The clips themselves, if the method needs them.
     """
 
     tokens: Tensor
@@ -33,6 +41,9 @@ class LayerView:
     score: Tensor | None
     mass: Tensor | None
     num_prefix: int
+    layer: int = 0
+    depth: int = 1
+    clips: Clips | None = None
 
 
 @dataclass(frozen=True)
@@ -62,20 +73,28 @@ class Method:
     Attributes:
         r: Tokens that go per layer: counts or, below 1, shares; a number for every layer, a list for the first layers.
         name: What configs call it.
-        statistic: What the method reads off the attention of a layer that reduces.
+        statistic: What the method reads off a layer that reduces.
         needs_first_pass: Whether it ranks by attention rollout, for which the unreduced model runs first.
+        needs_clips: Whether it needs the clips themselves.
+        reduces_input: Whether it reduces tokens before the first layer, in :meth:`reduce_input`.
+        varies: Whether it leaves another number of tokens in each clip, so that only one clip can run at a time.
     """
 
     name: ClassVar[str]
-    statistic: ClassVar[Statistic | None] = None
+    statistic: ClassVar[Reading | None] = None
     needs_first_pass: ClassVar[bool] = False
+    needs_clips: ClassVar[bool] = False
+    reduces_input: ClassVar[bool] = False
 
     r: Rate | Sequence[Rate] = 0
 
     # Options of some methods and facts of the others, hence no annotations: whether later layers add log mass to the
-    # attention scores (Eq. 7), and where in a layer tokens go, before its "mlp" or before the whole "layer".
+    # attention scores (Eq. 7); where in a layer tokens go, before its "mlp", before the whole "layer", or before the
+    # "next" one; and whether the tokens of the last layer are averaged as they are ("mean") or weighted by "mass".
     proportional_attention = True
     before = "mlp"
+    pooling = "mean"
+    varies = False
 
     def __post_init__(self) -> None:
         """Normalise lists to tuples, so that methods are hashable and equal by value, and refuse bad schedules."""
@@ -91,6 +110,12 @@ class Method:
     def schedule(self, depth: int) -> tuple[Rate, ...]:
         """Tokens that go in each of ``depth`` layers; raises ValueError if the schedule does not fit."""
         return parse_schedule(self.r, depth)
+
+    def similarities(self, num_tokens: int, num_prefix: int = 0) -> int:
+        """Pairs of tokens that are compared in a layer: even with odd positions, of which prefix tokens are none."""
+        sources = (num_tokens + 1) // 2 - (num_prefix + 1) // 2
+        destinations = num_tokens // 2 - num_prefix // 2
+        return sources * destinations if self.matched_by else 0
 
     def most(self, num_tokens: int, num_prefix: int = 0) -> int:
         """The most tokens that can go in one layer."""
@@ -112,6 +137,18 @@ class Method:
     def reduce(self, view: LayerView, r: int) -> Reduction | None:
         """Reduce one layer by ``r`` tokens, or return ``None`` if there is nothing to do."""
         raise TypeError(f"{type(self).__name__} does not merge tokens")
+
+    def reduce_input(self, view: LayerView) -> Reduction | None:
+        """Reduce what enters the first layer; only of a method that ``reduces_input``."""
+        return None
+
+    def gone_at_input(self, num_patches: int) -> int:
+        """How many of the patch tokens :meth:`reduce_input` takes away.
+
+        Raises:
+            ValueError: That depends on the clip.
+        """
+        return 0
 
 
 def options_of(method: type[Method]) -> list[Field[Any]]:

@@ -1,49 +1,28 @@
 """Put a method on a model built from transformer blocks, and take it off without a trace.
 
 Only the container of the blocks is touched: its class is swapped for one that runs the blocks with merging in
-between (and for attention rollout the ViT gets a hook, see ``rollout_pass.py``). What a forward pass needs (masses,
-scores, source maps) are local values of that run, so nothing can leak from one batch, model or thread to another, nor
-out of an exception; parameters and their names stay as they are.
+between. Some methods also need hooks on the ViT: for attention rollout (``rollout_pass.py``), to see the clip itself
+(``clip_input.py``), or to weight the last mean (``pooling.py``). What a forward pass needs (masses, scores, source
+maps) are local values of that run, so nothing can leak from one batch, model or thread to another, nor out of an
+exception; parameters and their names stay as they are.
 """
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import cast
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from vidtldr.merging.attention.attend import Statistic
-from vidtldr.merging.blocks import MergeableBlock, Stack, find_stack, in_parts, run_attention
-from vidtldr.merging.method import LayerView, Method, Reduction
+from vidtldr.merging.blocks import MergeableBlock, Stack, find_stack, in_parts
+from vidtldr.merging.clip_input import patch_of, take_clips, watch_embedding
+from vidtldr.merging.method import Method
+from vidtldr.merging.pooling import leave_mass, weight_the_mean
 from vidtldr.merging.rollout_pass import maps_to_fill, run_first_pass, take_scores
+from vidtldr.merging.run import Done, Place, Tokens, reduce_input, run_layer, run_unreduced
 from vidtldr.merging.schedule import Rate, tokens_to_merge
-from vidtldr.merging.trace import LayerRecord, Observer, SourceMap
-
-
-@dataclass(frozen=True)
-class _Tokens:
-    """Tokens between two layers.
-
-    Attributes:
-        x: ``[b, n, c]``.
-        mass: ``[b, n]``; ``None`` means 1 each.
-        score: What the next layer may rank by, ``[b, n]``: the rollout, or what the last layer's attention said.
-    """
-
-    x: Tensor
-    mass: Tensor | None = None
-    score: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """What happened in a layer."""
-
-    reduction: Reduction | None = None
-    score: Tensor | None = None
+from vidtldr.merging.trace import INPUT, LayerRecord, Observer, SourceMap
 
 
 class _MergingBlocks(nn.Sequential):
@@ -52,27 +31,28 @@ class _MergingBlocks(nn.Sequential):
     _method: Method
     _num_prefix: int
     _observer: Observer | None
-    _first_pass: RemovableHandle | None
+    _hooks: list[RemovableHandle]
 
     def forward(self, x: Tensor) -> Tensor:
         blocks = [cast(MergeableBlock, in_parts(block)) for block in self._modules.values()]  # find_stack knew them
         maps = maps_to_fill(self)
         if maps is not None:
-            return _run_unreduced(blocks, x, maps)
-        tokens = _Tokens(x, score=take_scores(self) if self._method.needs_first_pass else None)
+            return run_unreduced(blocks, x, maps)
+        method = self._method
+        clips = take_clips(self) if method.needs_clips else None
+        tokens = Tokens(x, score=take_scores(self) if method.needs_first_pass else None)
         sources = SourceMap.identity(x) if self._observer else None
-        rates = self._method.schedule(len(blocks))
+        if method.reduces_input:
+            tokens, done = reduce_input(tokens, method, Place(0, len(blocks), self._num_prefix, clips))
+            sources = self._tell(INPUT, tokens, done, sources)
+        rates = method.schedule(len(blocks))
         for layer, (block, rate, next_rate) in enumerate(zip(blocks, rates, [*rates[1:], 0])):
             r = self._tokens_to_go(rate, tokens.x.shape[1], layer)
-            if self._method.before == "layer":
-                tokens, done = _run_after_reducing(block, tokens, self._method, r, next_rate > 0, self._num_prefix)
-            elif r == 0 and tokens.mass is None:
-                tokens, done = replace(tokens, x=block(tokens.x)), _Layer()  # nothing has gone: the block as it is
-            else:
-                tokens, done = _run_block(block, tokens, self._method, r, self._num_prefix)
-            if sources is not None and self._observer is not None:
-                sources = sources.follow(done.reduction)
-                self._observer(self._record(layer, tokens, done, sources))
+            place = Place(layer, len(blocks), self._num_prefix, clips)
+            tokens, done = run_layer(block, tokens, method, r, next_reduces=next_rate > 0, place=place)
+            sources = self._tell(layer, tokens, done, sources)
+        if method.pooling == "mass":
+            leave_mass(self, tokens.mass)
         return tokens.x
 
     def _tokens_to_go(self, rate: Rate, num_tokens: int, layer: int) -> int:
@@ -83,21 +63,28 @@ class _MergingBlocks(nn.Sequential):
             warnings.warn(f"r={r} at layer {layer + 1} exceeds {excess}", stacklevel=3)
         return min(r, most)
 
-    def _record(self, layer: int, tokens: _Tokens, done: _Layer, sources: SourceMap) -> LayerRecord:
-        reduction = done.reduction
-        weight = reduction.source_weight if reduction else None
+    def _tell(self, layer: int, tokens: Tokens, done: Done, sources: SourceMap | None) -> SourceMap | None:
+        """Tell the observer, if there is one, and keep track of where each input token is."""
+        if sources is None or self._observer is None:
+            return None
+        sources = sources.follow(done.reduction)
+        weight = done.reduction.source_weight if done.reduction else None
         score = done.score[:, self._num_prefix :] if done.score is not None else None
-        return LayerRecord(
-            layer=layer,
-            tokens=tokens.x,
-            mass=tokens.mass,
-            plan=reduction.plan if reduction else None,
-            sharpness=score if weight is not None and self._method.statistic == "sharpness" else None,
-            score=score,
-            source_weight=weight,
-            owner=sources.owner,
-            share=sources.share,
+        is_sharpness = self._method.statistic in ("sharpness", "head_sharpness")
+        self._observer(
+            LayerRecord(
+                layer=layer,
+                tokens=tokens.x,
+                mass=tokens.mass,
+                plan=done.reduction.plan if done.reduction else None,
+                sharpness=score if weight is not None and is_sharpness else None,
+                score=score,
+                source_weight=weight,
+                owner=sources.owner,
+                share=sources.share,
+            )
         )
+        return sources
 
     def __iter__(self) -> Iterator[nn.Module]:
         raise RuntimeError(
@@ -147,80 +134,29 @@ def _put_on(stack: Stack, method: Method, observer: Observer | None) -> None:
     method.schedule(len(stack.blocks))  # raises if it does not fit
     if stack.checkpoints_gradients:
         raise ValueError("token merging does not run under gradient checkpointing: call set_grad_checkpointing(False)")
+    if method.needs_clips and len(patch_of(stack.owner)) < 3 and method.reduces_input:
+        raise ValueError(f"{method.name} compares the frames of a clip, but {type(stack.owner).__name__} takes images")
+    hooks = _hooks(stack, method)
     _take_off(stack.blocks)
     stack.blocks.__class__ = _MergingBlocks
     merging_blocks = cast(_MergingBlocks, stack.blocks)
     merging_blocks._method, merging_blocks._observer = method, observer
-    merging_blocks._num_prefix = stack.num_prefix
-    merging_blocks._first_pass = (
-        stack.owner.register_forward_pre_hook(run_first_pass, with_kwargs=True) if method.needs_first_pass else None
-    )
+    merging_blocks._num_prefix, merging_blocks._hooks = stack.num_prefix, hooks
+
+
+def _hooks(stack: Stack, method: Method) -> list[RemovableHandle]:
+    """What a method needs to know from outside the blocks, and to do there; none is left if one cannot be."""
+    hooks = weight_the_mean(stack.owner, stack.blocks, stack.num_prefix) if method.pooling == "mass" else []
+    if method.needs_clips:  # which the caller has checked
+        hooks.append(watch_embedding(stack.owner, stack.blocks))
+    if method.needs_first_pass:
+        hooks.append(stack.owner.register_forward_pre_hook(run_first_pass, with_kwargs=True))
+    return hooks
 
 
 def _take_off(module: nn.Module) -> None:
     if isinstance(module, _MergingBlocks):
-        if module._first_pass is not None:
-            module._first_pass.remove()
-        del module._method, module._observer, module._num_prefix, module._first_pass
+        for hook in module._hooks:
+            hook.remove()
+        del module._method, module._observer, module._num_prefix, module._hooks
         module.__class__ = nn.Sequential  # type: ignore[assignment]
-
-
-def _run_block(
-    block: MergeableBlock, tokens: _Tokens, method: Method, r: int, num_prefix: int
-) -> tuple[_Tokens, _Layer]:
-    """A block that gives up ``r`` tokens between attention and MLP."""
-    reduced, done = _attend_and_reduce(block, tokens, method, r, num_prefix)
-    return replace(reduced, x=block.add_mlp(reduced.x)), done
-
-
-def _attend_and_reduce(
-    block: MergeableBlock, tokens: _Tokens, method: Method, r: int, num_prefix: int
-) -> tuple[_Tokens, _Layer]:
-    """The first half of a block; a function of its own, so that keys and values are freed before the MLP."""
-    mass = tokens.mass
-    log_mass = mass.log() if mass is not None and method.proportional_attention else None
-    x, keys, read = run_attention(block, tokens.x, log_mass=log_mass, statistic=method.statistic if r > 0 else None)
-    score = read if method.statistic else tokens.score
-    reduction = method.reduce(LayerView(x, keys, score, mass, num_prefix), r) if r else None
-    carried = None if method.statistic else score  # the next layer reads its own
-    return _reduce(_Tokens(x, mass, carried), reduction), _Layer(reduction, score if reduction else None)
-
-
-def _run_after_reducing(
-    block: MergeableBlock, tokens: _Tokens, method: Method, r: int, next_reduces: bool, num_prefix: int
-) -> tuple[_Tokens, _Layer]:
-    """A block that gives up ``r`` tokens at its entrance; its attention ranks those of the next."""
-    reduction = method.reduce(LayerView(tokens.x, None, tokens.score, tokens.mass, num_prefix), r) if r else None
-    done = _Layer(reduction, tokens.score if reduction else None)
-    tokens = _reduce(tokens, reduction)
-    if method.statistic is None or not next_reduces:
-        return replace(tokens, x=block(tokens.x)), done
-    x, score = _run_and_read(block, tokens.x, method.statistic)
-    return replace(tokens, x=x, score=score), done
-
-
-def _reduce(tokens: _Tokens, reduction: Reduction | None) -> _Tokens:
-    if reduction is None:
-        return tokens
-    if not isinstance(reduction, Reduction):
-        raise TypeError(f"a method's reduce gave {type(reduction).__name__}: it must give a Reduction or None")
-    given, kept = reduction.tokens.shape[1], reduction.plan.num_kept
-    if given != kept:
-        raise ValueError(f"a method's reduce gave {given} tokens with a plan that keeps {kept}")
-    score = tokens.score
-    return _Tokens(reduction.tokens, reduction.mass, None if score is None else reduction.plan.take(score))
-
-
-def _run_unreduced(blocks: list[MergeableBlock], x: Tensor, maps: list[Tensor]) -> Tensor:
-    """Run the blocks as they are, and put the head-averaged attention of each into ``maps``."""
-    for block in blocks:
-        x, attention = _run_and_read(block, x, "map")
-        maps.append(attention)
-    return x
-
-
-def _run_and_read(block: MergeableBlock, x: Tensor, statistic: Statistic) -> tuple[Tensor, Tensor]:
-    """A block as it is, and a statistic of its attention."""
-    x, _, read = run_attention(block, x, statistic=statistic)
-    assert read is not None  # asked for
-    return block.add_mlp(x), read

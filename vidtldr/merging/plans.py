@@ -118,6 +118,31 @@ class MergePlan(Plan):
 
 
 @dataclass(frozen=True)
+class PairPlan(Plan):
+    """Which token merges into which, wherever the two stand.
+
+    Attributes:
+        num_tokens: Tokens before the merge, n.
+        kept: Positions of the tokens that stay, prefix included, ``[b, n - r]``, int64, ascending.
+        source: Positions of those that merge, ``[b, r]``, int64.
+        target: Position of the token that each of them merges into, ``[b, r]``, int64; all are kept.
+    """
+
+    num_tokens: int
+    kept: Tensor
+    source: Tensor
+    target: Tensor
+
+    def origins(self) -> tuple[Tensor, Tensor]:
+        """Where the tokens stood that stay, ``[b, n - r]``, and that merge, ``[b, r]``."""
+        return self.kept, self.source
+
+    def heirs(self) -> Tensor:
+        """The destinations, as they stand after the merge, ``[b, r]``."""
+        return torch.searchsorted(self.kept, self.target)
+
+
+@dataclass(frozen=True)
 class PrunePlan(Plan):
     """Which tokens stay; the others are gone, and nothing stands for them.
 

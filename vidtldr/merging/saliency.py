@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vidtldr.merging.tokens import at_least_float32
+
 # A spread of this many float32 steps is rounding noise, not a difference between tokens.
 _NOISE = 16 * torch.finfo(torch.float32).eps
 
@@ -21,6 +23,22 @@ def sharpness(attention: Tensor) -> Tensor:
     mean = attention.mean(dim=1, dtype=torch.float64 if attention.dtype == torch.float64 else torch.float32)
     entropy: Tensor = torch.special.entr(mean).sum(dim=-1)
     return -entropy
+
+
+def head_sharpness(attention: Tensor) -> Tensor:
+    """Negative entropy of each query's attention in each head, averaged over the heads.
+
+    Entropy is concave, so this is never below :func:`sharpness`: heads that are sharp in different places count as
+    sharp here, and as flat there.
+
+    Args:
+        attention: Attention probabilities without the mass term, ``[b, h, q, n]``, rows summing to 1.
+
+    Returns:
+        ``[b, q]``, float32 (float64 for float64 input). ``0 log 0`` counts as 0, its limit.
+    """
+    entropy: Tensor = torch.special.entr(at_least_float32(attention)).sum(dim=-1)
+    return -entropy.mean(dim=1)
 
 
 def attentiveness(attention: Tensor) -> Tensor:

@@ -9,13 +9,16 @@ from torch import Tensor
 from vidtldr.merging.method import Reduction
 from vidtldr.merging.plans import Plan
 
+INPUT = -1
+"""The layer of a record that tells of what enters the first one."""
+
 
 @dataclass(frozen=True)
 class LayerRecord:
     """What an observer is told after each layer.
 
     Attributes:
-        layer: Index of the layer, 0-based.
+        layer: Index of the layer, 0-based; :data:`INPUT` before the first one, of methods that reduce there.
         tokens: Output of the block, ``[b, n, c]``.
         mass: Masses after the layer, ``[b, n]``, float32; ``None`` before the first merge, and always if tokens are
             dropped instead of merged.

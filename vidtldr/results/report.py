@@ -1,6 +1,6 @@
 """The table of a run, in the paper's form: for a terminal, and as Markdown for TensorBoard and pipes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -127,7 +127,7 @@ def _methods(results: Iterable[MethodResult]) -> dict[str, list[str]]:
 
 def _label(result: MethodResult) -> str:
     changed = result.method.changed_options()
-    given = {key: value for key, value in result.options.items() if key == "r" or key in changed}
+    given = {key: value for key, value in result.options.items() if key == "r" or key in changed} | changed
     name = result.name if result.name == result.method.name else f"{result.name} [{result.method.name}]"
     return f"{name} {describe_options(given)}".strip()
 
@@ -185,7 +185,10 @@ def _bytes(count: int) -> str:
 
 
 def _value(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, Mapping):  # a method of a chain, with its options
+        name, *options = value.items()
+        return f"{name[1]}({describe_options(dict(options))})"
+    return ",".join(map(_value, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _evaluated(record: RunRecord) -> str:

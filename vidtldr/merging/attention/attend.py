@@ -9,18 +9,23 @@ from torch import Tensor
 
 from vidtldr.merging.attention.backends import choose_backend, needs_plain_pytorch
 from vidtldr.merging.attention.cpu import attend_in_cache
-from vidtldr.merging.saliency import attentiveness, sharpness
+from vidtldr.merging.saliency import attentiveness, head_sharpness, sharpness
 from vidtldr.merging.tokens import at_least_float32
 
 # Scores of one block of queries, all heads and clips together: 2^24 float32 values are 64 MiB.
 _MAX_BLOCK_SCORES = 2**24
 
-Statistic = Literal["sharpness", "attentiveness", "map"]
-"""What is read off the attention without the mass term: :func:`~vidtldr.merging.saliency.sharpness` of each query,
-:func:`~vidtldr.merging.saliency.attentiveness` of each key, or the head-averaged map itself."""
+Statistic = Literal["sharpness", "head_sharpness", "attentiveness", "map"]
+"""What is read off the attention without the mass term: :func:`~vidtldr.merging.saliency.sharpness` or
+:func:`~vidtldr.merging.saliency.head_sharpness` of each query, :func:`~vidtldr.merging.saliency.attentiveness` of each
+key, or the head-averaged map itself."""
+
+_FUSED: tuple[Statistic, ...] = ("sharpness", "attentiveness", "map")
+"""Those that kernels of our own read; the others are read off blocks of the map."""
 
 _READERS: dict[Statistic, Callable[[Tensor], Tensor]] = {
     "sharpness": sharpness,
+    "head_sharpness": head_sharpness,
     "attentiveness": attentiveness,
     "map": lambda attention: attention.mean(dim=1),
 }
@@ -67,11 +72,12 @@ def attend(
     backend = choose_backend(query, key, value, plain=plain)
     if backend == "eager":
         return _attend_in_blocks(query, key, value, scale, log_mass, statistic, dropout, block=query.shape[2])
-    in_cache = backend == "blocked" and query.device.type == "cpu" and not plain
+    fused = statistic is None or statistic in _FUSED
+    in_cache = backend == "blocked" and query.device.type == "cpu" and not plain and fused
     if statistic is None and (log_mass is None or backend == "blocked"):
         bias = None if log_mass is None else log_mass[:, None, None, :].to(query.dtype)
         return Attended(F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=scale), None)
-    if backend == "triton":
+    if backend == "triton" and fused:
         from vidtldr.merging.attention.triton import attend_with_triton  # late: Triton is optional
 
         return Attended(*attend_with_triton(query, key, value, scale, log_mass, statistic))

@@ -7,21 +7,16 @@ in; they only rank, so no gradient passes through them.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
-
 from vidtldr.merging.attention.attend import Statistic
-from vidtldr.merging.dropping import drop_lowest, max_droppable
-from vidtldr.merging.method import LayerView, Method, Reduction
+from vidtldr.merging.methods.kinds import Dropping
 from vidtldr.merging.registry import register
 
 
 @dataclass(frozen=True)
-class Pruning(Method):
-    """Drop the lowest-scoring tokens; prefix tokens stay.
+class Pruning(Dropping):
+    """Drop the tokens that attention ranks lowest; prefix tokens stay.
 
     Attributes:
-        r: Tokens dropped per layer: counts or, below 1, shares; a number for every layer, a list for the first
-            layers.
         before: Where in a layer they go. Before the ``mlp``: after the layer's attention, which ranks them, as merging
             does. Before the ``layer``: the attention of the layer before ranks them; before the first layer none is
             known, and the tokens that go are spread evenly over the clip.
@@ -34,22 +29,6 @@ class Pruning(Method):
         super().__post_init__()
         if self.before not in ("mlp", "layer"):
             raise ValueError(f"before={self.before!r} is neither 'mlp' nor 'layer'")
-
-    def most(self, num_tokens: int, num_prefix: int = 0) -> int:
-        """All unprotected tokens but one."""
-        return max_droppable(num_tokens, num_prefix)
-
-    def describe_most(self, num_tokens: int, num_prefix: int = 0) -> str:
-        """What a schedule that asks for more is told."""
-        return f"what can go of {num_tokens} tokens; {self.most(num_tokens, num_prefix)} are dropped"
-
-    def reduce(self, view: LayerView, r: int) -> Reduction | None:
-        """Drop the ``r`` lowest-scoring tokens."""
-        score = view.score
-        if score is None:
-            score = torch.zeros(view.tokens.shape[:2], device=view.tokens.device)
-        plan = drop_lowest(score, r, num_prefix=view.num_prefix)
-        return None if plan is None else Reduction(plan.take(view.tokens), None, plan)
 
 
 @register
