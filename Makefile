@@ -1,4 +1,4 @@
-# make demo       evaluate the embedded demos, one a task: base, ToMe and vid-TLDR side by side
+# make demo       evaluate the embedded demos, one a task: base, ToMe and vid-TLDR side by side; then a page of all
 # make test       run the quick tests: meant to take less than five minutes on two cores
 # make test-all   run all tests, as continuous integration does
 # make lint       check style, format, types and the direction of imports
@@ -15,6 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python eval.py --config demo_recognition.yaml
 	$(BIN)/python eval.py --config demo_base2novel.yaml
 	$(BIN)/python eval.py --config demo_vqa.yaml
+	$(BIN)/python -m vidtldr.page outputs/demo outputs/demo_recognition outputs/demo_base2novel outputs/demo_vqa
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not slow"

@@ -53,6 +53,27 @@ class ProgressCallback(Callback):
             if dataloader_idx + 1 < len(trainer.num_test_batches):
                 self._start_loader(trainer, dataloader_idx + 1)
 
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the only stage of a prediction."""
+        loaders: Any = trainer.predict_dataloaders
+        self.on_stage_start(self._stages[0] if self._stages else "predict", _num_items(loaders))
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count the samples of a batch."""
+        self._display.advance(len(batch))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The stage is through."""
+        self._display.end()
+
     def on_stage_start(self, name: str, total: int) -> None:
         """A loop of ``total`` steps begins."""
         self._display.start(self._prefix + name, total)
@@ -65,13 +86,17 @@ class ProgressCallback(Callback):
         """The loop is through."""
         self._display.end()
 
+    def close(self) -> None:
+        """Give the terminal back; for loops outside a Trainer."""
+        self._display.close()
+
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give the terminal back."""
-        self._display.close()
+        self.close()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the terminal back."""
-        self._display.close()
+        self.close()
 
     def _start_loader(self, trainer: Trainer, index: int) -> None:
         loaders: Any = trainer.test_dataloaders

@@ -7,6 +7,8 @@ import pytest
 
 from tests.helpers import threads
 
+pytest_plugins = ["tests.helpers.browser"]
+
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:

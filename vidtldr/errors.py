@@ -1,4 +1,7 @@
-"""The one exception whose message is meant for the person at the keyboard."""
+"""The one exception whose message is meant for the person at the keyboard, and what helps to word it."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
@@ -12,3 +15,13 @@ def on_one_line(said: object) -> str:
     'two lines'
     """
     return " ".join(str(said).split())
+
+
+def did_you_mean(word: str, legal: Iterable[str]) -> str:
+    """What to add to a sentence about a word that is none of the legal ones; empty if none is close.
+
+    >>> did_you_mean("tom", ["base", "tome"])
+    ' (did you mean tome?)'
+    """
+    close = difflib.get_close_matches(word, list(legal), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

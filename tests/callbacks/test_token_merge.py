@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from callbacks import TokenMergeCallback
 from vidtldr.merging import ToMe
+from vidtldr.merging.trace import SourceMap
 
 
 class _Classifier(LightningModule):
@@ -98,6 +99,29 @@ def test_an_exception_takes_the_method_off_too() -> None:
         _trainer(TokenMergeCallback("vidtldr", {"r": [5]})).test(module, _loader(), verbose=False)
     assert module.tokens["test"] == [12]
     assert type(module.vision_encoder.blocks) is nn.Sequential
+
+
+def test_predictions_are_merged_too() -> None:
+    module = _Classifier()
+    module.predict_step = lambda batch, batch_idx: module.vision_encoder(batch[0])
+    found = _trainer(TokenMergeCallback("tome", {"r": [5]})).predict(module, _loader())
+    plain = _trainer(TokenMergeCallback("base")).predict(module, _loader())
+    assert not torch.equal(found[0], plain[0])
+    assert type(module.vision_encoder.blocks) is nn.Sequential
+
+
+def test_an_observer_is_told_of_every_layer_of_every_batch() -> None:
+    module, seen = _Classifier(), []
+    _trainer(TokenMergeCallback("tome", {"r": [5]}, observer=seen.append)).test(module, _loader(), verbose=False)
+    assert [record.layer for record in seen] == [0, 1, 0, 1]
+    assert all(record.owner.shape == (2, 17) and int(record.owner.max()) == 11 for record in seen)
+
+
+def test_without_an_observer_nothing_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SourceMap, "identity", lambda x: pytest.fail("sources are tracked"))
+    module = _Classifier()
+    _trainer(TokenMergeCallback("tome", {"r": [5]})).test(module, _loader(), verbose=False)
+    assert module.tokens["test"] == [12, 12]
 
 
 def test_a_bad_method_is_refused_when_the_callback_is_made() -> None:

@@ -99,6 +99,21 @@ def test_configs_overlay_each_other(tmp_path):
     assert config.methods == {"tome": {"r": 5}}
 
 
+@pytest.mark.parametrize(
+    "given", [["--baseline=tome,wide"], ["--baseline", "tome", "--baseline=wide"], ["--baseline", "[tome, wide]"]]
+)
+def test_baselines_are_a_list_or_repeated(given):
+    assert parse(*given).config.baseline == ["tome", "wide"]
+    assert parse().config.baseline is None
+
+
+def test_a_config_may_name_baselines(tmp_path):
+    (tmp_path / "mine.yaml").write_text("baseline: [tome]")
+    config = ["--config", str(tmp_path / "mine.yaml")]
+    assert parse(*config).config.baseline == ["tome"]
+    assert parse(*config, "--baseline", "vidtldr").config.baseline == ["vidtldr"]  # an option wins over a config
+
+
 @pytest.mark.parametrize("option", ["--only", "--methods"])
 def test_methods_are_evaluated_in_the_order_of_the_command_line(option):
     config = parse(f"{option}=vidtldr,base").config
@@ -125,7 +140,8 @@ def test_an_entry_may_name_its_rule():
     ("spec", "chosen", "message"),
     [
         ({}, None, "lists no methods"),
-        ({"base": {}, "tome": {"r": 1}}, ["tom"], "unknown method 'tom': the config has base, tome"),
+        ({"base": {}, "tome": {"r": 1}}, ["tom"], r"unknown method 'tom': the config has base, tome"),
+        ({"vid_tldr": {}}, None, r"methods.vid_tldr: unknown method 'vid_tldr': .* \(did you mean vidtldr\?\)$"),
         ({"other": {}}, None, "methods.other: unknown method 'other': choose from base, tome, vidtldr"),
         ({"tome": {"q": 1}}, None, "methods.tome: .*no option 'q': it takes r"),
         ({"tome": {"r": -1}}, None, "methods.tome: "),
@@ -211,7 +227,7 @@ def test_no_config_is_answered_with_the_shipped_ones():
     ("content", "message"),
     [
         ("{model: [", r"broken.yaml: .*line \d"),
-        ("modell: {class_path: x}", r"unknown key 'modell\S*'"),
+        ("modell: {class_path: x}", r"unknown key 'modell' \(did you mean model\?\); the keys are "),
         ("{model: {init_args: {frames: 3}}}", "has no option 'frames'"),
     ],
 )
@@ -328,7 +344,8 @@ def test_every_option_has_help(capsys):
     with pytest.raises(SystemExit):
         parse("--help")
     own = capsys.readouterr().out.split("Customize every aspect")[0]
-    for option in ("--config", "--methods", "--only", "--limit", "--strict", "--output", "--seed_everything"):
+    names = "config methods only baseline pictures limit strict output seed_everything"
+    for option in (f"--{name}" for name in names.split()):
         assert option in own
     parser = parse().parser
     undocumented = [

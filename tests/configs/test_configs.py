@@ -9,13 +9,14 @@ from jsonargparse import Namespace
 from tests.helpers.tiny_run import write_vocabulary
 from vidtldr.cli.evaluate import EvalCLI
 from vidtldr.cli.inheritance import read_config
+from vidtldr.cli.pairs import known_pairs
 from vidtldr.cli.paths import CONFIG_DIR, config_names
 from vidtldr.cli.train import TrainCLI
-from vidtldr.cost.paper_tables import CELLS
 from vidtldr.evaluation.methods import build_methods, check_methods_fit
 from vidtldr.measuring.flops_analytic import analytic_gflops
 from vidtldr.measuring.towers import build_tower
 from vidtldr.merging import Base, Method
+from vidtldr.results.paper import PaperRow
 
 ALL = config_names()
 ROWS = [name for name in ALL if not name.startswith("demo")]
@@ -107,16 +108,29 @@ def test_rows_of_the_paper_are_there():
 def test_no_schedule_or_model_is_written_down_twice():
     for name in ROWS:
         if name.startswith(("umt", "ablation")):
-            assert set(yaml.safe_load((CONFIG_DIR / name).read_text())) == {"inherit", "methods"}
+            assert set(yaml.safe_load((CONFIG_DIR / name).read_text())) == {"inherit", "paper", "methods"}
 
 
-def test_a_cell_runs_the_schedule_that_is_recorded_for_it():
-    data_sets = {"MSR-VTT": "msrvtt", "SSv2-label": "ssv2_label", "SSv2-template": "ssv2_template"}
-    for cell in CELLS:
-        if cell.table in ("2", "4") and cell.method.name != "base" and cell.data:
-            data = data_sets.get(cell.data, cell.data.lower().replace("-", "_"))
-            config = read_config(CONFIG_DIR / f"{cell.backbone}_{data}.yaml")
-            assert build_methods(config["methods"])[cell.method.name] == cell.method, cell.row
+def test_every_row_says_which_row_of_the_paper_it_is():
+    for name in ROWS:
+        config = read_config(CONFIG_DIR / name)
+        row = PaperRow(**config["paper"])
+        row.check()
+        cells = [cell for pairs in row.known_pairs() or [None] for cell in row.cells(_backbone(config), pairs)]
+        assert {cell.method for cell in cells} <= set(config["methods"]), name
+        assert {cell.table for cell in cells} == set(row.tables), name
+
+
+def _backbone(config) -> str:
+    return config["model"]["init_args"]["backbone"]
+
+
+def test_zero_shot_configs_give_every_pre_training_its_schedules():
+    for name in ROWS:
+        if "zero_shot" in name:
+            config = read_config(CONFIG_DIR / name)
+            assert known_pairs(config["methods"]) == PaperRow(**config["paper"]).known_pairs() == ["5M", "17M", "25M"]
+            assert config["pairs"] == "25M"
 
 
 def test_model_and_data_of_a_config_can_be_built(config):

@@ -111,6 +111,11 @@ def test_results_tell_metrics_with_their_cause(finished, workshop):
 def test_merging_costs_less_than_base(finished):
     folder, _, _ = finished
     methods = json.loads((folder / "results.json").read_text())["methods"]
+    assert methods["base"]["tokens_per_layer"] == [16, 16, 16]
+    assert methods["tome"]["tokens_per_layer"] == [14, 12, 10]
+    assert methods["vidtldr"]["tokens_per_layer"] == [13, 11, 11]
+    assert all(sum(method["gflops_per_layer"]) < method["gflops"] for method in methods.values())
+    assert methods["vidtldr"]["gflops_per_layer"][-1] < methods["base"]["gflops_per_layer"][-1]
     assert methods["tome"]["gflops"] < methods["base"]["gflops"]
     assert methods["vidtldr"]["gflops"] < methods["base"]["gflops"]
     assert methods["vidtldr"]["options"] == {"r": [3, 2], "background_drop": True, "sharpening": True}
@@ -119,21 +124,26 @@ def test_merging_costs_less_than_base(finished):
 def test_tensorboard_runs_lie_over_each_other(finished):
     folder, _, _ = finished
     runs = {path.name: EventAccumulator(str(path)).Reload() for path in (folder / "tensorboard").iterdir()}
+    report = runs.pop("all methods")
+    text = report.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "| base |" in text
+    assert "| vidtldr r=3,2 |" in text
     assert set(runs) == set(METHODS)
-    tags = {name: sorted(events.Tags()["scalars"]) for name, events in runs.items()}
-    assert tags["base"] == tags["tome"] == tags["vidtldr"]
-    assert {"reranked/t2v_r1", "dual/dual_r_mean", "cost/gflops"} <= set(tags["base"])
-    for events in runs.values():
-        assert all(len(events.Scalars(tag)) == 1 for tag in events.Tags()["scalars"])
-        text = events.Tensors("report/text_summary")[0].tensor_proto.string_val[0].decode()
-        assert "| base |" in text
-        assert "| vidtldr r=3,2 |" in text
+    differences = {name: {"difference_to_base"} if name != "base" else set() for name in METHODS}
+    groups = {"reranked", "dual", "cost", "speed", "over_layers", "over_videos", "found_among_first_K"}
+    for name, events in runs.items():
+        tags = events.Tags()["scalars"]
+        assert {tag.partition("/")[0] for tag in tags} == groups | differences[name]
+        assert {"reranked/t2v_r1", "dual/dual_r_mean", "cost/gflops", "over_videos/r_mean"} <= set(tags)
+        for tag in tags:
+            points = len(events.Scalars(tag))
+            assert points > 1 if tag.startswith(("over_", "found_")) else points == 1, tag
 
 
 def test_hyperparameters_have_the_same_keys_in_every_run(finished):
     folder, _, _ = finished
     found = {}
-    for path in (folder / "tensorboard").iterdir():
+    for path in (folder / "tensorboard" / name for name in METHODS):
         events = EventAccumulator(str(path)).Reload()
         data = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
         from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -170,6 +180,23 @@ def test_msrvtt_is_evaluated_from_its_original_files(options, workshop, tmp_path
 
 
 # What can be chosen
+
+
+def test_methods_are_compared_with_any_of_them_in_any_order(options, tmp_path, capsys):
+    results = evaluate(options, tmp_path / "out", "--only=vidtldr,tome,base", "--baseline=tome")
+    assert results["baselines"] == ["base", "tome"]
+    pairs = [(each["method"], each["baseline"]) for each in results["differences"]]
+    assert pairs == [("vidtldr", "base"), ("tome", "base"), ("vidtldr", "tome")]
+    score = {name: method["metrics"]["r_mean"] for name, method in results["methods"].items()}
+    for each in results["differences"]:
+        assert each["low"] <= each["difference"] <= each["high"]
+        assert each["difference"] == pytest.approx(score[each["method"]] - score[each["baseline"]], abs=1e-4)
+    assert "| Δ base | Δ tome |" in capsys.readouterr().out
+
+
+def test_an_unknown_baseline_is_refused_before_anything_is_read(options, capsys):
+    said = refused(options, capsys, "--baseline=vidtldr,tom", "--data.root=/no/such/folder", "--data=datamodules.Demo")
+    assert "unknown baseline 'tom': this run evaluates base, tome, vidtldr (did you mean tome?)" in said
 
 
 def test_methods_and_limit_choose(options, tmp_path):

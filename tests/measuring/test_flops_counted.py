@@ -1,15 +1,22 @@
 """GFLOPs against the paper's figures, the formula, and an unfused count."""
 
+import dataclasses
+import itertools
+
 import pytest
 import timm
 import torch
+from timm.models import VisionTransformer
 
 from vidtldr.cost import encoder_gflops
-from vidtldr.merging import Method, ToMe, VidTLDR, apply, merging
+from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
+from vidtldr.measuring.flops_counted import encoder_cost
+from vidtldr.merging import Attentiveness, Base, Method, Rollout, SaliencyPruning, ToMe, VidTLDR, apply, merging
 from vidtldr.merging.patch import _MergingBlocks
 from vidtldr.models.tubelet import VideoTransformer
 from vidtldr.models.umt import UMT_SIZES, UMTVisionEncoder
 from vidtldr.models.videomae import VIDEOMAE_SIZES, VideoMAE
+from vidtldr.models.vifi_clip import CLIPVisionEncoder
 
 
 def _umt(name: str, num_frames: int) -> UMTVisionEncoder:
@@ -113,3 +120,69 @@ def test_an_operation_of_unknown_cost_is_an_error() -> None:
     model = Odd(img_size=32, patch_size=8, embed_dim=32, depth=1, num_heads=2)
     with pytest.raises(RuntimeError, match="the cost of aten::fft_fft"), merging(model, ToMe(0)):
         encoder_gflops(model, example=torch.zeros(1, 3, 32, 32))
+
+
+LAYERED = [Base(), ToMe([3, 2, 1]), VidTLDR([0.3, 0, 2]), Attentiveness([5, 3]), Attentiveness([2, 3], before="layer")]
+
+
+def _layers_by_formula(tower: Tower, method: Method) -> list[float]:
+    """What each layer adds to a tower that ends behind it."""
+    totals = [
+        analytic_gflops(dataclasses.replace(tower, depth=depth, norm_after=False), _shortened(method, depth))
+        for depth in range(tower.depth + 1)
+    ]
+    return [after - before for before, after in itertools.pairwise(totals)]
+
+
+def _shortened(method: Method, depth: int) -> Method:
+    return method if isinstance(method, Base) else dataclasses.replace(method, r=tuple(method.r)[:depth])
+
+
+@pytest.mark.parametrize("method", LAYERED, ids=str)
+@pytest.mark.parametrize("frames_alone", [False, True])
+def test_each_layer_costs_what_the_formula_says_of_it(method: Method, frames_alone: bool) -> None:
+    encoder, example, tower = _small(frames_alone)
+    cost = encoder_cost(encoder, example=example, method=method)
+    assert cost.gflops_per_layer == pytest.approx(_layers_by_formula(tower, method), rel=1e-9)
+    assert cost.gflops == pytest.approx(analytic_gflops(tower, method), rel=1e-13)
+    embedding_and_head = analytic_gflops(dataclasses.replace(tower, depth=0, norm_after=False))
+    last_norm = tower.norm_after * 5 * cost.tokens_per_layer[-1] * tower.width / 1e9
+    rest = cost.gflops - sum(cost.gflops_per_layer)
+    assert rest == pytest.approx(embedding_and_head + last_norm, rel=1e-9)
+
+
+def test_a_first_pass_belongs_to_no_layer() -> None:
+    encoder, example, tower = _small(frames_alone=False)
+    cost = encoder_cost(encoder, example=example, method=Rollout([5, 3]))
+    ranked_otherwise = encoder_cost(encoder, example=example, method=Attentiveness([5, 3]))
+    assert cost.gflops_per_layer == ranked_otherwise.gflops_per_layer
+    assert cost.tokens_per_layer == ranked_otherwise.tokens_per_layer == (40, 37, 37)
+    assert cost.gflops - ranked_otherwise.gflops > analytic_gflops(tower)
+
+
+@pytest.mark.parametrize(
+    ("method", "frames_alone", "tokens"),
+    [
+        (Base(), False, (45, 45, 45)),
+        (ToMe(4), False, (41, 37, 33)),
+        (VidTLDR([0.3, 0, 100]), False, (32, 32, 16)),  # 13 of 45; then more than can merge
+        (SaliencyPruning([0, 100, 1]), False, (45, 1, 1)),
+        (Base(), True, (34, 34, 34)),  # two frames of 16 patches and a class token
+        (ToMe([0.25]), True, (26, 26, 26)),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:r=.*exceeds")
+def test_the_tokens_that_leave_each_layer_are_those_of_all_frames(method, frames_alone, tokens) -> None:
+    encoder, example, _ = _small(frames_alone)
+    assert encoder_cost(encoder, example=example, method=method).tokens_per_layer == tokens
+
+
+def _small(frames_alone: bool) -> tuple[VisionTransformer, torch.Tensor, Tower]:
+    """A small encoder, what it takes of one clip, and its tower: of all frames together, or of two frames alone."""
+    sizes = {"width": 48, "depth": 3, "num_heads": 3}
+    if frames_alone:
+        encoder = CLIPVisionEncoder(image_size=32, patch_size=8, joint_dim=20, **sizes)
+        return encoder, torch.zeros(2, *encoder.input_shape), Tower.of(encoder, num_images=2)
+    encoder = UMTVisionEncoder(num_frames=5, image_size=48, **sizes)
+    return encoder, torch.zeros(1, *encoder.input_shape), Tower.of(encoder)

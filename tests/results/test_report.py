@@ -9,7 +9,7 @@ from rich.console import Console
 
 from callbacks import Speed
 from vidtldr.merging import Base, Method, ToMe, VidTLDR
-from vidtldr.results.bootstrap import Interval
+from vidtldr.results.differences import Difference
 from vidtldr.results.records import SCHEMA_VERSION, Evaluated, MethodResult, RunRecord
 from vidtldr.results.report import WIDTH, blocks, facts, markdown, print_report, render
 from vidtldr.tasks import VideoTextRetrieval
@@ -50,6 +50,7 @@ def record(*results: MethodResult, run_dir: Path = Path("outputs/x"), **changes:
         "decoder": "PyAV 18.1.0 (libavcodec 62.28.102)",
         "resizing": "short side to 224 (bilinear)",
         "versions": {"torch": "2.6.0", "decord": None},
+        "baselines": ["base"],
     }
     return RunRecord(**{**facts, **changes}, run_dir=run_dir, results=list(results))
 
@@ -59,6 +60,10 @@ THREE = (
     result(ToMe(r=92), score=48.04),
     result(VidTLDR(r=(500, 200, 100, 100)), score=49.96),
 )
+
+
+TOME_LESS_BASE = Difference("tome", "base", -1.96, low=-3.04, high=-0.96)
+VIDTLDR_LESS_TOME = Difference("vidtldr", "tome", 1.92, low=0.5, high=3.46)
 
 
 def drawn(run: RunRecord, width: int = WIDTH) -> str:
@@ -89,7 +94,7 @@ def test_difference_to_base_is_that_of_the_mean_and_never_minus_zero():
 
 
 def test_a_difference_comes_with_its_interval_in_the_headline_table_alone():
-    run = record(*THREE, intervals={"tome": Interval(-3.04, -0.96, -1.96), "vidtldr": Interval(-0.04, 0.04, 0.0)})
+    run = record(*THREE, differences=[TOME_LESS_BASE, Difference("vidtldr", "base", 0.0, low=-0.04, high=0.04)])
     assert cells(run, "Δ base") == ["-", "-2.0 [-3.0, -1.0]", "+0.0 [+0.0, +0.0]"]  # never -0.0
     assert cells(run, "Δ base", block=1) == ["-", "-2.0", "+0.0"]  # those of contrastive scores were not drawn
     told = dict(facts(run))["Δ base"]
@@ -98,13 +103,40 @@ def test_a_difference_comes_with_its_interval_in_the_headline_table_alone():
 
 
 def test_a_method_without_an_interval_shows_its_difference(tmp_path):
-    run = record(*THREE, intervals={"tome": Interval(-3.0, -1.0, -1.96)}, run_dir=tmp_path)
+    run = record(*THREE, differences=[TOME_LESS_BASE], run_dir=tmp_path)
     assert cells(run, "Δ base") == ["-", "-2.0 [-3.0, -1.0]", "+0.0"]
     run.write()
-    methods = json.loads(run.results_path.read_text())["methods"]
-    expected = {"score": "r_mean", "low": -3.0, "high": -1.0, "difference": -1.96}
-    assert methods["tome"]["difference_to_base"] == expected
-    assert "difference_to_base" not in methods["base"] | methods["vidtldr"]
+    content = json.loads(run.results_path.read_text())
+    assert content["baselines"] == ["base"]
+    assert content["differences"] == [
+        {"method": "tome", "baseline": "base", "difference": -1.96, "low": -3.04, "high": -0.96}
+    ]
+
+
+def test_each_baseline_has_a_column_and_each_pair_stands_once():
+    run = record(*THREE, baselines=["base", "tome"], differences=[TOME_LESS_BASE, VIDTLDR_LESS_TOME])
+    assert cells(run, "Δ base") == ["-", "-2.0 [-3.0, -1.0]", "+0.0"]
+    assert cells(run, "Δ tome") == ["-", "-", "+1.9 [+0.5, +3.5]"]
+    assert cells(run, "Δ tome", block=1) == ["-", "-", "+1.9"]
+    (told,) = (text for name, text in facts(run) if name == "Δ base, Δ tome")
+    assert told.startswith("difference of r_mean to base or tome [95 % confidence interval]")
+
+
+def test_a_baseline_that_has_not_run_yet_has_no_column():
+    run = record(*THREE[:2], baselines=["base", "vidtldr"])
+    assert [column for column in blocks(run)[0].columns if column.startswith("Δ")] == ["Δ base"]
+
+
+def test_on_a_narrow_terminal_several_baselines_have_a_table_of_their_own():
+    run = record(*THREE, baselines=["base", "tome"], differences=[TOME_LESS_BASE, VIDTLDR_LESS_TOME])
+    first, _, differences, speed = blocks(run, narrow=True)
+    assert "Δ tome" not in first.columns
+    assert differences.title == "differences in r_mean"
+    assert differences.columns == ["method", "Δ base", "Δ tome"]
+    assert differences.rows[2][1:] == ["+0.0", "+1.9 [+0.5, +3.5]"]
+    assert speed.title == "speed"
+    assert all(len(line) <= 100 for line in drawn(run, width=100).splitlines())
+    assert "differences in r_mean" in drawn(run)  # as wide as the report gets is not wide enough for both
 
 
 def test_without_base_there_is_no_difference_and_no_share():

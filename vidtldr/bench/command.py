@@ -21,11 +21,10 @@ from vidtldr.bench.options import (
     write_json,
 )
 from vidtldr.cli.entry import user_errors
-from vidtldr.cost.command import print_blocks
 from vidtldr.measuring.timing import Timing, interleaved
 from vidtldr.merging.attention.backends import Backend
 from vidtldr.results.report import describe_options
-from vidtldr.results.text_tables import Block
+from vidtldr.results.text_tables import Block, print_blocks
 
 
 def main(argv: Sequence[str]) -> None:

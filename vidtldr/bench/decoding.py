@@ -22,9 +22,8 @@ from vidtldr.bench.options import positive, print_facts, write_json
 from vidtldr.bench.videos import videos_for
 from vidtldr.cli.entry import run as run_command
 from vidtldr.cli.entry import user_errors
-from vidtldr.cost.command import print_blocks
 from vidtldr.measuring.timing import Timing, interleaved
-from vidtldr.results.text_tables import Block
+from vidtldr.results.text_tables import Block, print_blocks
 
 
 def _once(views: list[list[int]]) -> list[int]:

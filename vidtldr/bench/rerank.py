@@ -18,10 +18,9 @@ from torch import Tensor
 
 from vidtldr.bench.options import DTYPES, add_common, device_of, facts, positive, print_facts, write_json
 from vidtldr.cli.entry import run as run_command
-from vidtldr.cost.command import print_blocks
 from vidtldr.measuring.timing import Timing, interleaved
 from vidtldr.models.umt import UMT, UMT_SIZES, umt_size
-from vidtldr.results.text_tables import Block
+from vidtldr.results.text_tables import Block, print_blocks
 
 
 @dataclass(frozen=True)

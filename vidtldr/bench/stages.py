@@ -24,11 +24,10 @@ from vidtldr.bench.rerank import Pairs, score_shared
 from vidtldr.bench.videos import videos_for
 from vidtldr.cli.entry import run as run_command
 from vidtldr.cli.entry import user_errors
-from vidtldr.cost.command import print_blocks
 from vidtldr.errors import UserError
 from vidtldr.measuring.timing import Run, Timing, interleaved
 from vidtldr.models.umt import UMT, umt_size
-from vidtldr.results.text_tables import Block
+from vidtldr.results.text_tables import Block, print_blocks
 
 _TEXT_TOKENS = 12  # a caption of MSR-VTT
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 CONFIG_OPTIONS = ("-c", "--config")
 METHODS_OPTION = "--methods"
 ONLY_OPTION = "--only"
+BASELINE_OPTION = "--baseline"
 HELP_OPTIONS = ("-h", "--help")
 WHOLE_HELP_OPTION = "--trainer.help"
 
@@ -56,6 +57,25 @@ def choose_methods(argv: Sequence[str]) -> list[str]:
             if not given.lstrip().startswith("{"):
                 words[index] = ONLY_OPTION + equals + value
     return words
+
+
+def join_baselines(argv: Sequence[str]) -> list[str]:
+    """Make ``--baseline`` that is given several times one list, where the parser would take the last alone.
+
+    >>> join_baselines(["--baseline", "tome", "--limit", "4", "--baseline=wide"])
+    ['--limit', '4', '--baseline', 'tome,wide']
+    """
+    rest: list[str] = []
+    names: list[str] = []
+    words = iter(argv)
+    for word in words:
+        option, equals, value = word.partition("=")
+        given = value if equals else next(words, None) if option == BASELINE_OPTION else None
+        if option == BASELINE_OPTION and given is not None:
+            names.append(given)
+        else:
+            rest.append(word)
+    return [*rest, BASELINE_OPTION, ",".join(names)] if names else rest
 
 
 def split_method_options(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str, str]]]:

@@ -13,15 +13,19 @@ from lightning import Callback, Trainer
 from rich.console import Console
 
 from datamodules.clips.decoder import BrokenVideoError
-from vidtldr.cli.argv import choose_methods, split_method_options
+from vidtldr.cli.argv import choose_methods, join_baselines, split_method_options
 from vidtldr.cli.options import EVALUATION
+from vidtldr.cli.pairs import check_pairs, choose_pairs, known_pairs
 from vidtldr.cli.parser import ProjectCLI
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
 from vidtldr.evaluation.methods import build_methods, check_methods_fit
 from vidtldr.evaluation.one_method import Subject
+from vidtldr.evaluation.pictures import check_pictures_fit
 from vidtldr.evaluation.processes import Processes, started_by_launcher, strategy_for
 from vidtldr.evaluation.run_folder import Run, fingerprint
+from vidtldr.results.differences import choose_baselines
+from vidtldr.results.paper import PaperRow
 from vidtldr.results.records import RunRecord, device_name, versions
 from vidtldr.results.report import print_report
 from vidtldr.results.tensorboard import MethodLogger
@@ -39,16 +43,23 @@ def main(argv: Sequence[str]) -> None:
     """
     cli = EvalCLI(argv)
     methods = build_methods(cli.config.methods, cli.config.only)
+    baselines = choose_baselines(methods, cli.config.baseline or ())
     cli.check_trainer()
     datamodule: Any = cli.build_data("test")
     module: Any = cli.build_model()
     check_methods_fit(module, methods)
+    if cli.config.pictures:
+        check_pictures_fit(module, datamodule)
     if cli.init_args("model").get("checkpoint") is None:
         _log.warning("the model's weights are random: --model.checkpoint FILE loads trained ones")
     with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
-        comparison = Comparison(run, cli.new_record(module, datamodule, run), processes, methods)
-        comparison.evaluate_all(Subject(module, datamodule, len(methods), cli.make_trainer, processes))
+        record = cli.new_record(module, datamodule, run, baselines)
+        comparison = Comparison(run, record, processes, methods)
+        subject = Subject(module, datamodule, len(methods), cli.make_trainer, processes)
+        comparison.evaluate_all(subject)
+        if cli.config.pictures:
+            comparison.draw(cli.config.pictures, subject)
         comparison.close()
     if processes.is_first:
         print_report(comparison.record, Console())
@@ -59,9 +70,11 @@ class EvalCLI(ProjectCLI):
 
     def __init__(self, argv: Sequence[str]) -> None:
         argv, changes = split_method_options(argv)
-        super().__init__(EVALUATION, choose_methods(argv))
-        if isinstance(self.config.only, str):
-            self.config.only = [name.strip() for name in self.config.only.split(",")]
+        super().__init__(EVALUATION, join_baselines(choose_methods(argv)))
+        for key in ("only", "baseline"):
+            if isinstance(names := self.config[key], str):
+                self.config[key] = [name.strip() for name in names.split(",")]
+        self._choose_pairs()
         self._change_methods(changes)
         self._apply_data_shortcuts()
 
@@ -117,7 +130,7 @@ class EvalCLI(ProjectCLI):
         run.see()
         return run
 
-    def new_record(self, module: Any, datamodule: Any, run: Run) -> RunRecord:
+    def new_record(self, module: Any, datamodule: Any, run: Run, baselines: list[str]) -> RunRecord:
         """Start the record of a run."""
         trainer = self.make_trainer(False, [])
         return RunRecord(
@@ -134,7 +147,18 @@ class EvalCLI(ProjectCLI):
             score_note=module.score_note,
             decoder=datamodule.decoder_version,
             resizing=datamodule.resizing,
+            baselines=baselines,
         )
+
+    def _choose_pairs(self) -> None:
+        """Take the schedules of one pre-training, and check the row of the paper."""
+        paper = PaperRow(**self.config.paper) if self.config.get("paper") else None
+        if paper is not None:
+            paper.check()
+        by_pairs = known_pairs(self.config.methods)
+        known = by_pairs or (paper.known_pairs() if paper else [])
+        self.config.pairs = check_pairs(self.config.pairs, known, needed=bool(by_pairs))
+        self.config.methods = choose_pairs(self.config.methods, self.config.pairs)
 
     def _change_methods(self, changes: Sequence[tuple[str, str, str]]) -> None:
         # Not by jsonargparse, which would replace all options of a method by the one that is given.

@@ -7,12 +7,14 @@ from typing import Any
 
 import yaml
 from jsonargparse import ActionConfigFile, ActionYesNo, ArgumentParser
+from jsonargparse.typing import NonNegativeInt
 
 from vidtldr.cli.argv import CONFIG_OPTIONS
 from vidtldr.cli.inheritance import read_config
 from vidtldr.cli.paths import config_names, find_config
 from vidtldr.cli.sentences import one_sentence
-from vidtldr.errors import UserError
+from vidtldr.errors import UserError, did_you_mean
+from vidtldr.results.paper import PaperRow
 
 _RENAMED = {"chosen_methods": "only"}
 """Keys of configs that earlier versions wrote beside their results, with today's names."""
@@ -65,7 +67,8 @@ class ConfigByName(ActionConfigFile):
         content = {_RENAMED.get(key, key): value for key, value in read_config(path).items()}
         legal = list(dict.fromkeys(action.dest.split(".")[0] for action in parser._actions))
         if unknown := [key for key in content if key not in legal]:  # jsonargparse would leave it out without a word
-            raise UserError(f"{path}: unknown key '{unknown[0]}'; the keys are {', '.join(sorted(legal))}")
+            hint = did_you_mean(unknown[0], legal)
+            raise UserError(f"{path}: unknown key '{unknown[0]}'{hint}; the keys are {', '.join(sorted(legal))}")
         try:
             # jsonargparse takes the text of a config for the name of a file.
             super().__call__(parser, cfg, yaml.safe_dump(content, sort_keys=False), option_string)
@@ -93,6 +96,35 @@ def _add_options_of_evaluation(parser: ArgumentParser) -> None:
         default=None,
         metavar="NAMES",
         help="Evaluate only these entries of the config's methods, in this order: --only base,tome. Default: all.",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=str | None,
+        default=None,
+        help="Pre-training of a zero-shot checkpoint by its video-text pairs: 5M, 17M or 25M. It chooses the schedules "
+        "of a config that gives several.",
+    )
+    parser.add_argument(
+        "--paper",
+        type=PaperRow | None,
+        default=None,
+        help="Row of vid-TLDR's paper to show beside the results, in a config: {table: 2, row: msvd}.",
+    )
+    parser.add_argument(
+        "--baseline",
+        type=list[str] | str | None,
+        default=None,
+        metavar="NAMES",
+        help="Compare with these entries too, not with base alone: --baseline tome tells how far the others are from "
+        "ToMe, with intervals. Several are separated by commas, or the option is repeated.",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=NonNegativeInt,
+        default=0,
+        metavar="N",
+        help="Keep pictures of the N videos that the methods differ most in: what merged and what was lost under each. "
+        "They come in a short pass when all methods are through, and change no number.",
     )
     parser.add_argument("--limit", type=int | None, default=None, help="Evaluate only the first LIMIT videos.")
     parser.add_argument(

@@ -1,13 +1,12 @@
 """jsonargparse's messages, which fill a screen, shortened to the one sentence that helps."""
 
-import difflib
 import importlib
 import re
 from collections.abc import Iterable
 
 from jsonargparse import ArgumentParser
 
-from vidtldr.errors import on_one_line
+from vidtldr.errors import did_you_mean, on_one_line
 
 _CLASS = re.compile(r"Problem with given class_path '([^']+)':\s*(.*)")
 _KEY = re.compile(r'^(\s*)(?:- )?Parser key "([^"]+)":', re.MULTILINE)
@@ -35,7 +34,7 @@ def _unrecognized(message: str, options: list[str]) -> str | None:
     if not message.startswith("unrecognized arguments:"):
         return None
     first = message.split(":", 1)[1].split()[0]
-    return f"unknown option {first.split('=')[0]}{_closest(first.split('=')[0], options)}"
+    return f"unknown option {first.split('=')[0]}{did_you_mean(first.split('=')[0], options)}"
 
 
 def _unknown_key(message: str, options: list[str]) -> str | None:
@@ -44,8 +43,8 @@ def _unknown_key(message: str, options: list[str]) -> str | None:
         return None
     key, owner = unknown.group(1), _CLASS.search(message)
     if not owner:
-        return f"unknown key '{key}'{_closest(key, [option.lstrip('-') for option in options])}"
-    return f"{owner.group(1)} has no option '{key}'{_closest(key, _parameters(owner.group(1)))}"
+        return f"unknown key '{key}'{did_you_mean(key, [option.lstrip('-') for option in options])}"
+    return f"{owner.group(1)} has no option '{key}'{did_you_mean(key, _parameters(owner.group(1)))}"
 
 
 def _bad_value(message: str, options: list[str]) -> str | None:
@@ -98,8 +97,3 @@ def _parameters(class_path: str) -> list[str]:
     parser = ArgumentParser()
     parser.add_class_arguments(import_class(class_path), "x", fail_untyped=False)
     return list(vars(parser.get_defaults().x))
-
-
-def _closest(word: str, legal: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(legal), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from vidtldr.errors import UserError
-from vidtldr.results.text_tables import Block, draw, markdown_block
-
-_WIDTH = 120
-_FIRST_WIDTH = 44
+from vidtldr.results.text_tables import print_blocks
 
 
 def main(argv: Sequence[str]) -> None:
@@ -25,21 +22,12 @@ def main(argv: Sequence[str]) -> None:
     if options.config:
         from vidtldr.cost.of_config import config_block
 
-        print_blocks([config_block(options.config)], Console())
+        print_blocks([config_block(options.config, options.pairs)], Console())
     if options.tables:
         from vidtldr.cost.comparison import summary, table_blocks
 
         print_blocks(table_blocks(), Console())
         print(f"\n{summary()}")
-
-
-def print_blocks(blocks: Sequence[Block], console: Console) -> None:
-    """Show tables: drawn on a terminal, Markdown in a pipe or file."""
-    if console.is_terminal:
-        for block in blocks:
-            console.print(draw(block, first_width=_FIRST_WIDTH), width=min(console.width, _WIDTH))
-    else:
-        print("\n\n".join(map(markdown_block, blocks)), file=console.file)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,4 +40,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="the methods of a config: a file, or the name of a shipped one; several overlay each other",
     )
+    parser.add_argument("--pairs", help="pre-training, where the config gives schedules for several: 5M, 17M or 25M")
     return parser

@@ -1,119 +1,44 @@
-"""The paper's GFLOPs beside those of its schedules and of ours."""
+"""The paper's GFLOPs beside those of what is run here: cells that are met, cells that are not, and why."""
 
-from bisect import bisect_left
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
 
-from vidtldr.cost.paper_tables import CELLS, TITLES, Cell, Schedule
-from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
-from vidtldr.measuring.towers import build_tower
-from vidtldr.merging import Method, Pruning, ToMe, VidTLDR
+from vidtldr.cost.cells import METRICS, README, TABLE_A, CellRun, cell_runs
+from vidtldr.merging import Method, Pruning, ToMe
+from vidtldr.results.paper import Cell, Inconsistency, inconsistencies, tables
 from vidtldr.results.text_tables import Block
+from vidtldr.search.candidates import Candidate
 
-Metric = Literal["keys", "tokens"]
-METRICS: tuple[Metric, ...] = ("keys", "tokens")
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A method and what it costs."""
-
-    method: Method
-    gflops: float
+_NONE = "-"
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A cell of the paper and what was counted for it.
-
-    Attributes:
-        cell: The paper's figure.
-        in_print: The printed schedule, or, where the paper prints none, what we run.
-        ours: What we run.
-        readme: The schedule of the public README.
-        alternative: Another schedule that gives the paper's figure.
-    """
-
-    cell: Cell
-    in_print: Counted
-    ours: Counted
-    readme: Counted | None
-    alternative: Counted | None
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether the printed schedule gives the printed GFLOPs; where none is printed, whether ours does."""
-        return self.cell.is_met_by(self.in_print.gflops)
-
-    @property
-    def is_reproduced(self) -> bool:
-        """Whether what we run gives the printed GFLOPs."""
-        return self.cell.is_met_by(self.ours.gflops)
-
-
-def compare(cell: Cell) -> Comparison:
-    """Count a cell."""
-    tower = cell_tower(cell)
-
-    def counted(schedule: Schedule | None) -> Counted | None:
-        return None if schedule is None else _count(tower, VidTLDR(schedule))
-
-    return Comparison(
-        cell=cell,
-        in_print=_count(tower, cell.in_print),
-        ours=_count(tower, cell.method),
-        readme=counted(cell.readme),
-        alternative=counted(cell.alternative),
-    )
-
-
-def cell_tower(cell: Cell) -> Tower:
-    """The encoder that a cell is about."""
-    return _tower(cell.backbone, cell.num_frames, cell.num_classes)
-
-
-def closest_constant(tower: Tower, metric: Metric, gflops: float) -> Counted:
-    """ToMe with the constant r in all layers whose cost comes closest to a figure."""
-    rates = range(1, tower.num_patches // 2 + 1)
-    first_below = bisect_left(rates, -gflops, key=lambda r: -analytic_gflops(tower, ToMe(r, metric=metric)))
-    candidates = [ToMe(r, metric=metric) for r in rates[max(first_below - 1, 0) : first_below + 1]]
-    return min((_count(tower, method) for method in candidates), key=lambda found: abs(found.gflops - gflops))
-
-
-def table_blocks(cells: Iterable[Cell] = CELLS) -> list[Block]:
-    """One table for each of the paper's, one of what differs, one of ToMe's constants."""
-    comparisons = [compare(cell) for cell in cells]
+def table_blocks() -> list[Block]:
+    """One table for each of the paper's (one for B to F), what is not met, and where the paper contradicts itself."""
+    runs = cell_runs()
+    zero_shot = [run for run in runs if run.cell.num_frames == 4]
+    numbers = dict.fromkeys(run.cell.table for run in runs if run not in zero_shot)
+    columns = ["cell", "schedule", "from", "GFLOPs", "paper", "verdict"]
     blocks = [
         Block(
-            title,
-            ["row", "schedule", "from", "GFLOPs", "paper", "verdict"],
-            [_row(found) for found in comparisons if found.cell.table == number],
+            f"Table {number}: {tables()[number].title}",
+            columns,
+            [_row(run) for run in runs if run.cell.table == number],
         )
-        for number, title in TITLES.items()
+        for number in numbers
     ]
-    different = [_different_row(found) for found in comparisons if not found.is_equal]
-    constants = [_constant_row(found.cell) for found in comparisons if isinstance(found.cell.method, ToMe)]
-    return [
-        *(block for block in blocks if block.rows),
-        Block(
-            "Different: what was printed, and what gives the paper's figure (run here)",
-            ["row", "paper", "printed", "README", "gives it"],
-            different,
-        ),
-        Block("ToMe: the constant r that comes closest", ["row", "paper", *METRICS, "fits"], constants),
-    ]
+    zero_shot_columns = ["cell", "tables", *columns[1:]]
+    blocks.append(Block("Tables B to F: zero-shot retrieval", zero_shot_columns, list(_zero_shot_rows(zero_shot))))
+    return [*blocks, _not_met(runs), _stated(runs), _contradictions(), _constants(runs)]
 
 
-def summary(cells: Iterable[Cell] = CELLS) -> str:
-    """How many cells are equal, in a sentence."""
-    comparisons = [compare(cell) for cell in cells]
-    equal = sum(found.is_equal for found in comparisons)
-    reproduced = sum(found.is_reproduced for found in comparisons)
+def summary() -> str:
+    """How many cells are met, in two sentences."""
+    runs = cell_runs()
+    met = sum(run.is_met for run in runs)
+    others = sum("gflops" in model for table in tables().values() for model in table.others)
     return (
-        f"{equal} of {len(comparisons)} cells are equal, within 0.1 GFLOPs or half of the last printed digit; with the "
-        f"schedules that are run here {reproduced} are. One FLOP is one multiply-add, as fvcore counts them at batch 1."
+        f"{met} of {len(runs)} cells are met, within 0.1 GFLOPs or half of the last printed digit; {len(runs) - met} "
+        f"are not. {others} more figures, in Table 4, are of models that are not of this project. One FLOP is one "
+        "multiply-add, as fvcore counts them at batch 1."
     )
 
 
@@ -122,53 +47,103 @@ def describe(method: Method) -> str:
     r = ",".join(map(str, method.r)) if isinstance(method.r, tuple) else str(method.r)
     details = [f"before the {method.before}"] * (method.before == "layer")
     details += [method.metric] if isinstance(method, ToMe) else []
-    return ", ".join([r if method.r else "-", *details])
+    return ", ".join([r if method.r else _NONE, *details])
 
 
-@cache
-def _tower(backbone: str, num_frames: int, num_classes: int) -> Tower:
-    return build_tower(backbone, num_frames=num_frames, num_classes=num_classes)
+def _row(run: CellRun) -> list[str]:
+    verdict = "met" if run.is_met else "not met"
+    counted = f"{run.run.gflops:.1f}"
+    return [str(run.cell), describe(run.run.method), _origin(run), counted, str(run.cell.gflops), verdict]
 
 
-def _count(tower: Tower, method: Method) -> Counted:
-    return Counted(method, analytic_gflops(tower, method))
+def _zero_shot_rows(runs: Iterable[CellRun]) -> Iterator[list[str]]:
+    """One row where Table B and the table of the data set print the same figure, else one for each."""
+    printed: dict[str, dict[float, list[CellRun]]] = {}
+    for run in runs:
+        printed.setdefault(str(run.cell), {}).setdefault(run.gflops, []).append(run)
+    for figures in printed.values():
+        for same in figures.values():
+            name, *others = _row(same[0])
+            yield [name, ", ".join(run.cell.table for run in same), *others]
 
 
-def _row(found: Comparison) -> list[str]:
-    cell = found.cell
-    verdict = "equal" if found.is_equal else "different"
-    counted = found.in_print
-    return [cell.row, describe(counted.method), _origin(cell), _digits(counted.gflops), cell.paper, verdict]
+def _origin(run: CellRun) -> str:
+    """Where the schedule that is run is from."""
+    if run.run.method.r == 0:
+        return _NONE
+    for source in (TABLE_A, README):
+        stated = run.stated(source)
+        if stated is not None and stated.method == run.run.method:
+            return source
+    return "the row" if isinstance(run.run.method, Pruning) else "derived"
 
 
-def _origin(cell: Cell) -> str:
-    """Where the schedule of a row is from."""
-    if cell.method.r == 0:
-        return "-"
-    if cell.printed:
-        return "Table A"
-    return "the row" if isinstance(cell.method, Pruning) else "derived"
+def _not_met(runs: Sequence[CellRun]) -> Block:
+    rows = [
+        [_place(run.cell), str(run.cell.gflops), _with_cost(run.run), _with_cost(run.nearest()), _others_say(run.cell)]
+        for run in runs
+        if not run.is_met
+    ]
+    columns = ["cell that is not met", "paper", "run here", "nearest of its kind", "printed elsewhere"]
+    return Block("Not met", columns, rows)
 
 
-def _different_row(found: Comparison) -> list[str]:
-    cell = found.cell
-    fits = [counted for counted in (found.ours, found.alternative) if counted and cell.is_met_by(counted.gflops)]
-    printed = _with_cost(found.in_print) if cell.printed else "-"
-    gives = " or ".join(map(_with_cost, fits)) or f"nothing found; closest {_with_cost(found.ours)}"
-    readme = _with_cost(found.readme) if found.readme else "-"
-    return [f"Table {cell.table}: {cell.row}", cell.paper, printed, readme, gives]
+def _stated(runs: Sequence[CellRun]) -> Block:
+    rows = []
+    for run in runs:
+        printed = run.stated(TABLE_A)
+        if printed is not None and not run.cell.is_met_by(printed.gflops):
+            readme = _with_cost(run.stated(README))
+            rows.append([_place(run.cell), str(run.cell.gflops), _with_cost(printed), readme, _with_cost(run.run)])
+    title = "The paper with itself: schedules of Table A that do not give the GFLOPs of Table 2"
+    return Block(title, ["cell", "paper", TABLE_A, README, "run here"], rows)
 
 
-def _constant_row(cell: Cell) -> list[str]:
-    found = {metric: closest_constant(cell_tower(cell), metric, float(cell.paper)) for metric in METRICS}
-    fits = [metric for metric, counted in found.items() if cell.is_met_by(counted.gflops)]
-    constants = [f"{counted.method.r} gives {_digits(counted.gflops, 2)}" for counted in found.values()]
-    return [f"Table {cell.table}: {cell.row}", cell.paper, *constants, " and ".join(fits) or "neither"]
+def _contradictions() -> Block:
+    found = inconsistencies()
+    title = "The paper with itself: cells that two tables print differently"
+    columns = ["cell", "quantity", "one table", "the other"]
+    return Block(title, columns, [[str(each.one), _quantity(each), *_two(each)] for each in found])
 
 
-def _with_cost(counted: Counted) -> str:
-    return f"{describe(counted.method)}: {_digits(counted.gflops)}"
+def _constants(runs: Sequence[CellRun]) -> Block:
+    """By which metric a constant r gives ToMe's figures: what Tables 2 and B leave open."""
+    rows = {}
+    for run in runs:
+        if run.cell.method == "tome":
+            place = f"{str(run.cell).partition(',')[0]}, {run.cell.num_frames} frames"
+            found = [run.nearest_constant(metric) for metric in METRICS]
+            fits = [metric for metric, each in zip(METRICS, found) if run.cell.is_met_by(each.gflops)]
+            told = [f"{each.method.r} gives {each.gflops:.2f}" for each in found]
+            rows[place, run.gflops] = [place, str(run.cell.gflops), *told, " and ".join(fits) or "neither"]
+    return Block("ToMe: the constant r that comes closest", ["encoder", "paper", *METRICS, "fits"], list(rows.values()))
 
 
-def _digits(gflops: float, places: int = 1) -> str:
-    return f"{gflops:.{places}f}"
+def _quantity(found: Inconsistency) -> str:
+    return "GFLOPs" if found.quantity == "gflops" else f"R@{found.quantity.removeprefix('r')}"
+
+
+def _two(found: Inconsistency) -> list[str]:
+    """Both values, with as many digits as the paper gives; a mean of two directions may have one more."""
+    told = []
+    for cell, value in zip((found.one, found.other), found.values):
+        digits = f"{value:.2f}"
+        told.append(f"{cell.table}: {digits.removesuffix('0')}")
+    return told
+
+
+def _others_say(cell: Cell) -> str:
+    """The figure of another table for the same cell."""
+    for found in inconsistencies():
+        if found.quantity == "gflops" and cell in (found.one, found.other):
+            other, figure = (found.other, found.values[1]) if cell == found.one else (found.one, found.values[0])
+            return f"{figure} in Table {other.table}"
+    return _NONE
+
+
+def _place(cell: Cell) -> str:
+    return f"Table {cell.table}: {cell}"
+
+
+def _with_cost(counted: Candidate | None) -> str:
+    return _NONE if counted is None else f"{describe(counted.method)}: {counted.gflops:.1f}"

@@ -14,16 +14,18 @@ from vidtldr.results.report import describe_options
 from vidtldr.results.text_tables import Block
 
 
-def config_gflops(names: Sequence[str]) -> dict[str, tuple[Method, float]]:
+def config_gflops(names: Sequence[str], pairs: str | None = None) -> dict[str, tuple[Method, float]]:
     """Each method of a config by its name, with its GFLOPs.
 
     Args:
         names: The config's name, or several that overlay each other.
+        pairs: Pre-training, where the config gives schedules for several; None takes the config's own.
 
     Raises:
         UserError: The config, a method or the backbone is not what it should be.
     """
-    cli = EvalCLI([word for name in names for word in ("--config", name)])
+    chosen = [] if pairs is None else ["--pairs", pairs]
+    cli = EvalCLI([*(word for name in names for word in ("--config", name)), *chosen])
     model = cli.init_args("model")
     methods = build_methods(cli.config.methods)
     with user_errors(ValueError):
@@ -31,9 +33,9 @@ def config_gflops(names: Sequence[str]) -> dict[str, tuple[Method, float]]:
         return {name: (method, analytic_gflops(tower, method)) for name, method in methods.items()}
 
 
-def config_block(names: Sequence[str]) -> Block:
+def config_block(names: Sequence[str], pairs: str | None = None) -> Block:
     """The table of :func:`config_gflops`; shares are those of the config's ``base``."""
-    counted = config_gflops(names)
+    counted = config_gflops(names, pairs)
     base = next((gflops for method, gflops in counted.values() if method.name == "base"), None)
     rows = []
     for name, (method, gflops) in counted.items():

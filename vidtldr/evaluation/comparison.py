@@ -1,21 +1,24 @@
 """Methods compared one after the other: what has finished is on disk after each."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from vidtldr.evaluation.one_method import Subject, evaluate
+from vidtldr.evaluation.pictures import draw_pictures
 from vidtldr.evaluation.processes import Processes
 from vidtldr.evaluation.run_folder import Run
 from vidtldr.merging import Method
-from vidtldr.results.bootstrap import Contributions, paired_interval
+from vidtldr.results.beside_paper import beside_paper
+from vidtldr.results.bootstrap import Contributions
+from vidtldr.results.choice import most_different
+from vidtldr.results.curves import result_curves
+from vidtldr.results.differences import compare
+from vidtldr.results.pictures import Album
 from vidtldr.results.records import MethodResult, RunRecord
 from vidtldr.results.report import markdown
 from vidtldr.results.samples import Sample, read_samples, write_samples
-from vidtldr.results.tensorboard import MethodLogger
+from vidtldr.results.tensorboard import MethodLogger, write_report
 from vidtldr.tasks.base import AnyTask
-
-_log = logging.getLogger(__name__)
 
 
 class Comparison:
@@ -37,6 +40,7 @@ class Comparison:
             self._loggers = {name: MethodLogger(record.tensorboard_dir, name, record.score_tables) for name in methods}
         self._samples: dict[str, list[Sample]] = {}
         self._contributions: dict[str, Contributions] = {}
+        self._album: Album | None = None
 
     def evaluate_all(self, subject: Subject) -> None:
         """Evaluate every method that an earlier run has not finished."""
@@ -54,11 +58,21 @@ class Comparison:
                 self._write(result)
             self._processes.wait()  # nobody may still read what is dropped now, nor write to a method that is through
 
+    def draw(self, count: int, subject: Subject) -> None:
+        """Keep pictures of so many samples, those that methods differ most in from the first baseline."""
+        record = self.record
+        against = (record.baselines or list(self._methods))[0]
+        chosen = most_different(self._samples, against, count) if self._processes.is_first else []
+        self._album = Album(record.pictures_dir, self._processes.agree(chosen))
+        shares = draw_pictures(self._album, subject, self._methods)
+        record.results = [replace(result, frame_shares=shares[result.name]) for result in record.results]
+
     def close(self) -> None:
-        """Write what there is once for all methods; the work is dropped."""
+        """Write what is known when all methods are through; the work is dropped."""
         if self._processes.is_first:
-            for logger in self._loggers.values():
-                logger.log_report(markdown(self.record))
+            for result in self.record.results:
+                self._loggers[result.name].log_comparison(result, self.record.differences, self._album)
+            write_report(self.record.tensorboard_dir, markdown(self.record))
             self.record.finished = True
             self.record.write()
             self._run.close()
@@ -70,21 +84,15 @@ class Comparison:
             return
         self._samples[result.name] = samples
         self._contributions[result.name] = task.contributions(samples)
-        base = next((other.name for other in self.record.results if other.method.name == "base"), None)
-        for other in self.record.results:
-            if base is not None and other.name != base and other.name not in self.record.intervals:
-                self._compare(other.name, base)
-
-    def _compare(self, name: str, base: str) -> None:
-        try:
-            interval = paired_interval(self._contributions[name], self._contributions[base])
-        except ValueError as error:
-            _log.warning("no confidence interval for %s - %s: %s", name, base, error)
-        else:
-            self.record.intervals[name] = interval
+        record = self.record
+        record.differences = compare(self._contributions, record.baselines, known=record.differences)
 
     def _write(self, result: MethodResult) -> None:
-        self._loggers[result.name].log_result(result, self._option_keys)
+        name, score = result.name, self.record.score_tables[0].compared
+        self._loggers[name].log_result(result, self._option_keys)
+        self._loggers[name].log_curves(result_curves(result, self._samples[name], self._contributions[name], score))
+        if (paper := beside_paper(self.record)) and name in paper.printed:
+            self._loggers[name].log_paper(paper.printed[name])
         write_samples(self.record.samples_path, self._samples)
         self.record.write()
         self._run.finish(result)

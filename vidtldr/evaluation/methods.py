@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from vidtldr.errors import UserError
+from vidtldr.errors import UserError, did_you_mean
 from vidtldr.merging import Method, apply, build_method, remove
 from vidtldr.tasks.base import AnyTask, Task
 
@@ -26,9 +26,10 @@ def build_methods(
     if not spec:
         raise UserError("the config lists no methods: add for instance `methods: {base: {}, vidtldr: {r: [500, 200]}}`")
     names = list(spec) if chosen is None else list(dict.fromkeys(chosen))
-    unknown = [name for name in names if name not in spec]
-    if unknown or not names:
-        raise UserError(f"unknown method '{unknown[0] if unknown else ''}': the config has {', '.join(spec)}")
+    unknown = [name for name in names if name not in spec] or ([] if names else [""])
+    if unknown:
+        hint = did_you_mean(unknown[0], spec)
+        raise UserError(f"unknown method '{unknown[0]}': the config has {', '.join(spec)}{hint}")
     if bad := [name for name in names if not _RUN_NAME.fullmatch(name)]:
         raise UserError(f"method name '{bad[0]}' cannot name a TensorBoard run: use letters, digits and . _ + -")
     return {name: _build(name, dict(spec[name] or {})) for name in names}

@@ -9,7 +9,7 @@ from callbacks import ProgressCallback, SpeedCallback, TokenMergeCallback
 from datamodules.contract import EvaluationData
 from datamodules.loading.sharding import Sharing
 from vidtldr.evaluation.processes import Processes
-from vidtldr.measuring.flops_counted import encoder_gflops
+from vidtldr.measuring.flops_counted import encoder_cost
 from vidtldr.merging import Method
 from vidtldr.results.records import Evaluated, MethodResult
 from vidtldr.results.samples import Sample
@@ -60,7 +60,7 @@ def evaluate(
     progress = ProgressCallback(name, tuple(each.caption for each in task.passes))
     trainer = subject.make_trainer(logger, [TokenMergeCallback(method), speed, progress, outputs])
     task.to(trainer.strategy.root_device)
-    gflops = encoder_gflops(task.vision_encoder, method=method, example=task.example_clip())
+    cost = encoder_cost(task.vision_encoder, method=method, example=task.example_clip())
     for seed in range(task.num_seeds):
         task.use_seed(seed)
         finished = outputs.finished(task.passes, processes.agree)
@@ -70,7 +70,8 @@ def evaluate(
     assert outputs.scores is not None  # set, as the speed is, at the end of a test
     assert speed.speed is not None
     metrics = {key: float(value.float()) for key, value in outputs.scores.metrics.items()}
-    return MethodResult(name, method, gflops, metrics, speed.speed, _evaluated(data)), outputs.samples
+    layers = cost.gflops_per_layer, cost.tokens_per_layer
+    return MethodResult(name, method, cost.gflops, metrics, speed.speed, _evaluated(data), *layers), outputs.samples
 
 
 def _evaluated(data: EvaluationData) -> Evaluated:

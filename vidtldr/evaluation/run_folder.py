@@ -23,7 +23,7 @@ _CAUSE = "run.json"
 _RESULT = "result.json"
 # What changes how fast a run is, or where it writes, and not what comes out.
 _WITHOUT_EFFECT = {
-    "": ("output", "fresh", "config"),
+    "": ("output", "fresh", "config", "paper", "baseline", "pictures"),
     "trainer": ("devices", "num_nodes", "strategy", "default_root_dir", "enable_progress_bar"),
     "data": ("num_workers", "decode_timeout", "kept_clips_gb"),
 }

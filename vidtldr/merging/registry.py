@@ -3,6 +3,7 @@
 import importlib
 from typing import Any, TypeVar
 
+from vidtldr.errors import did_you_mean
 from vidtldr.merging.method import Method, options_of
 from vidtldr.merging.method_help import MethodHelp, OptionHelp, describe
 
@@ -48,7 +49,8 @@ def find_method(name: str) -> type[Method]:
         return METHODS[name]
     if "." in name:
         return _import_method(name)
-    raise ValueError(f"unknown method {name!r}: choose from {', '.join(METHODS)}, or name a class as module.Class")
+    known = f"choose from {', '.join(METHODS)}, or name a class as module.Class"
+    raise ValueError(f"unknown method {name!r}: {known}{did_you_mean(name, METHODS)}")
 
 
 def build_method(name: str, **options: Any) -> Method:

@@ -61,7 +61,21 @@ class Contributions:
             ``[]``, or ``[draws]`` with weights; NaN where a part has no count.
         """
         weights = np.ones(len(self.clusters)) if weights is None else weights
-        hits, counts = weights @ self.hits, weights @ self.counts  # [..., parts]
+        return self._combined(weights @ self.hits, weights @ self.counts)
+
+    def running(self) -> np.ndarray:
+        """The score of the first n clusters for n = 1, 2, ..., ``[clusters]``; strata come in turn.
+
+        NaN where a part has no count yet; clusters without a count come first.
+        """
+        turn = np.zeros(len(self.clusters))
+        for rows in self.strata():
+            turn[rows] = np.arange(1, len(rows) + 1) / max(1, len(rows))
+        order = np.argsort(turn, kind="stable")
+        return self._combined(self.hits[order].cumsum(axis=0), self.counts[order].cumsum(axis=0))
+
+    def _combined(self, hits: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """The score of sums ``[..., parts]``, ``[...]``."""
         ratios: np.ndarray = 100 * np.divide(hits, counts, out=np.full_like(counts, np.nan), where=counts > 0)
         if self.combine == "mean":
             mean: np.ndarray = ratios.mean(axis=-1)

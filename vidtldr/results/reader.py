@@ -1,4 +1,4 @@
-"""``results.json`` read back: of this version, and of the one before it."""
+"""``results.json`` read back: of this version, and of the two before it."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidtldr.errors import UserError
-from vidtldr.results.bootstrap import Interval
+from vidtldr.results.differences import Difference
 from vidtldr.results.records import SCHEMA_VERSION, MethodResult, RunRecord
 from vidtldr.results.score_tables import ScoreTable
 
@@ -42,7 +42,7 @@ def read_results(path: str | Path) -> RunRecord:
 def _record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
     checkpoint = content["checkpoint"] or {"path": None, "sha256": None}
     methods = content["methods"]
-    differences = {name: each["difference_to_base"] for name, each in methods.items() if "difference_to_base" in each}
+    baselines, differences = _differences(content)
     return RunRecord(
         config_name=content["config_name"],
         config=content["config"],
@@ -53,24 +53,37 @@ def _record(folder: Path, content: Mapping[str, Any]) -> RunRecord:
         checkpoint_sha256=checkpoint["sha256"],
         started=content["started"],
         run_dir=folder,
-        score_tables=_score_tables(content, differences),
+        score_tables=_score_tables(content),
         score_note=content.get("score_note", _UNTOLD),
         decoder=content.get("decoder", _UNTOLD),
         resizing=content.get("resizing", _UNTOLD),
+        baselines=baselines,
         results=[MethodResult.from_dict(name, each) for name, each in methods.items()],
-        intervals={
-            name: Interval(**{key: value for key, value in each.items() if key != "score"})
-            for name, each in differences.items()
-        },
+        differences=differences,
         finished=content["finished"],
         versions=content["versions"],
     )
 
 
-def _score_tables(content: Mapping[str, Any], differences: Mapping[str, Mapping[str, Any]]) -> tuple[ScoreTable, ...]:
+def _differences(content: Mapping[str, Any]) -> tuple[list[str], list[Difference]]:
+    """Baselines, and the differences to them; before schema 5 there was base alone, whose stood with each method."""
+    if "differences" in content:
+        return content["baselines"], [Difference(**each) for each in content["differences"]]
+    methods = content["methods"]
+    base = next((name for name, each in methods.items() if each["rule"] == "base"), None)
+    told = [(name, each["difference_to_base"]) for name, each in methods.items() if "difference_to_base" in each]
+    if base is None:
+        return [], []
+    ends = ("difference", "low", "high")
+    return [base], [Difference(name, base, **{end: each[end] for end in ends}) for name, each in told]
+
+
+def _score_tables(content: Mapping[str, Any]) -> tuple[ScoreTable, ...]:
     """The tables that the file tells, or one of all scores under their own names."""
     if "score_tables" in content:
         return tuple(ScoreTable(**table) for table in content["score_tables"])
-    names = list(dict.fromkeys(name for each in content["methods"].values() for name in each["metrics"]))
-    compared = next((each["score"] for each in differences.values()), names[0] if names else "")
+    methods = content["methods"]
+    names = list(dict.fromkeys(name for each in methods.values() for name in each["metrics"]))
+    told = (each["difference_to_base"]["score"] for each in methods.values() if "difference_to_base" in each)
+    compared = next(told, names[0] if names else "")
     return (ScoreTable({name: name for name in names}, compared, "scores", "scores"),)

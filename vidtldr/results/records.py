@@ -14,12 +14,13 @@ import vidtldr
 from vidtldr.measuring.speed import Speed
 from vidtldr.merging import Method, build_method
 from vidtldr.merging.registry import reference
-from vidtldr.results.bootstrap import Interval
+from vidtldr.results.beside_paper import beside_paper
+from vidtldr.results.differences import Difference
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.atomic_files import write_atomically
 from vidtldr.storage.json_values import plain
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _PACKAGES = ("torch", "lightning", "timm", "torchmetrics", "av", "decord")
 
 
@@ -61,6 +62,10 @@ class MethodResult:
         metrics: As the task logs them, in percent.
         speed: Clips per second and memory.
         evaluated: What the metrics rest on.
+        gflops_per_layer: Those of ``gflops`` that each layer needs; the rest goes to embedding and head.
+        tokens_per_layer: Tokens of a clip that leave each layer.
+        frame_shares: Share of each frame in what the method keeps of a clip, summing to 1; mean over the clips of which
+            pictures were kept, None without.
     """
 
     name: str
@@ -69,6 +74,9 @@ class MethodResult:
     metrics: Mapping[str, float]
     speed: Speed
     evaluated: Evaluated
+    gflops_per_layer: tuple[float, ...] = ()
+    tokens_per_layer: tuple[int, ...] = ()
+    frame_shares: tuple[float, ...] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -82,6 +90,9 @@ class MethodResult:
             "rule": reference(self.method),
             "options": self.options,
             "gflops": self.gflops,
+            "gflops_per_layer": self.gflops_per_layer,
+            "tokens_per_layer": self.tokens_per_layer,
+            "frame_shares": self.frame_shares,
             "metrics": dict(self.metrics),
             "metrics_over_videos": str(evaluated),
             "videos_evaluated": evaluated.videos,
@@ -116,6 +127,9 @@ class MethodResult:
             metrics=content["metrics"],
             speed=Speed(**content["speed"], **content["memory"], seconds=content["seconds"]),
             evaluated=evaluated,
+            gflops_per_layer=tuple(content.get("gflops_per_layer", ())),
+            tokens_per_layer=tuple(content.get("tokens_per_layer", ())),
+            frame_shares=tuple(shares) if (shares := content.get("frame_shares")) else None,
         )
 
 
@@ -137,8 +151,9 @@ class RunRecord:
         resizing: How frames came to model size.
         started: Date and time, ISO 8601.
         run_dir: Where results lie.
+        baselines: Names of the methods that the others are compared with, base first.
         results: One for each method that has finished, in order.
-        intervals: By the name of a method, how far its compared score is from base's.
+        differences: How far their compared scores are from those of the baselines.
         finished: Whether all have.
     """
 
@@ -155,8 +170,9 @@ class RunRecord:
     score_note: str
     decoder: str
     resizing: str
+    baselines: list[str] = field(default_factory=list)
     results: list[MethodResult] = field(default_factory=list)
-    intervals: dict[str, Interval] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
     finished: bool = False
     versions: dict[str, str | None] = field(default_factory=lambda: versions())
 
@@ -164,10 +180,20 @@ class RunRecord:
         """An option of ``model`` or ``data``, or None where the class has no such option."""
         return self.config.get(part, {}).get("init_args", {}).get(key)
 
+    def difference(self, method: str, baseline: str) -> Difference | None:
+        """How far a method is from a baseline, where an interval was found."""
+        found = (each for each in self.differences if (each.method, each.baseline) == (method, baseline))
+        return next(found, None)
+
     @property
     def tensorboard_dir(self) -> Path:
         """Parent of the methods' TensorBoard runs."""
         return self.run_dir / "tensorboard"
+
+    @property
+    def pictures_dir(self) -> Path:
+        """What methods made of some clips, with a list of it; there if pictures were asked for."""
+        return self.run_dir / "pictures"
 
     @property
     def results_path(self) -> Path:
@@ -196,18 +222,16 @@ class RunRecord:
             "resizing": self.resizing,
             "batch_size": self.setting("data", "batch_size"),
             "seed": self.config.get("seed_everything"),
-            "methods": {result.name: result.to_dict() | self._difference(result) for result in self.results},
+            "methods": {result.name: result.to_dict() for result in self.results},
+            "baselines": self.baselines,
+            "differences": [asdict(each) for each in self.differences],
             "score_tables": [asdict(table) for table in self.score_tables],
             "score_note": self.score_note,
+            "paper": paper.to_dict() if (paper := beside_paper(self)) else None,
             "config": self.config,
         }
         content: dict[str, Any] = plain(record)
         return content
-
-    def _difference(self, result: MethodResult) -> dict[str, Any]:
-        if result.name not in self.intervals:
-            return {}
-        return {"difference_to_base": {"score": self.score_tables[0].compared, **asdict(self.intervals[result.name])}}
 
     def write(self) -> None:
         """Write ``results.json``; a reader never sees half a file."""

@@ -1,19 +1,23 @@
 """The table of a run, in the paper's form: for a terminal, and as Markdown for TensorBoard and pipes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vidtldr.results.bootstrap import DRAWS, LEVEL, Interval
+from vidtldr.results.beside_paper import paper_block, paper_fact
+from vidtldr.results.bootstrap import DRAWS, LEVEL
+from vidtldr.results.differences import pairs
 from vidtldr.results.gflops import gflops_digits, gflops_share
 from vidtldr.results.records import MethodResult, RunRecord
+from vidtldr.results.score_tables import ScoreTable
 from vidtldr.results.text_tables import Block, draw, markdown_block
 
 WIDTH = 120  # columns that the table fits into
 _WIDE = 110  # with fewer, numbers would be broken over two lines
+_DIFFERENCE = 22  # columns that the difference to one more baseline takes: -15.4 [-20.4, -10.8]
 _FIRST_NAMES = 5
 _NONE = "-"
 _SLOW_INPUT = 0.5  # share of the time spent waiting for clips from which on decoding is called the bottleneck
@@ -22,7 +26,8 @@ _SLOW_INPUT = 0.5  # share of the time spent waiting for clips from which on dec
 def print_report(record: RunRecord, console: Console) -> None:
     """Show the report: drawn tables on a terminal, Markdown in a pipe or file."""
     if console.is_terminal:
-        console.print(render(record, narrow=console.width < _WIDE), width=min(console.width, WIDTH))
+        wide = _WIDE + _DIFFERENCE * max(0, len(record.baselines) - 1)
+        console.print(render(record, narrow=console.width < wide), width=min(console.width, WIDTH))
     else:
         print(markdown(record), file=console.file)
 
@@ -49,30 +54,35 @@ def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
 
     Args:
         record: The run.
-        narrow: Give speed and memory a table of their own.
+        narrow: Give speed and memory a table of their own, and the differences to several baselines another.
     """
     results, base = record.results, _base(record.results)
+    shown = [name for name in record.baselines if any(result.name == name for result in results)]
     whole = all(result.evaluated.complete for result in results)
     tables: list[Block] = []
     for scores in record.score_tables:
         if not all(key in result.metrics for result in results for key in scores.columns):
             continue
         headline = not tables
-        columns = {"method": [_label(result) for result in results]}
+        columns = _methods(results)
         if headline:
             columns["GFLOPs"] = [_gflops(result, base) for result in results]
         for key, heading in scores.columns.items():
             columns[heading] = [f"{result.metrics[key]:.1f}" for result in results]
-        if base:
-            intervals = record.intervals if headline else {}
-            columns["Δ base"] = [_difference(result, base, scores.compared, intervals) for result in results]
+        columns |= _differences(record, scores, shown[:1] if narrow else shown, intervals=headline)
         if not whole:
             columns["videos"] = [str(result.evaluated) for result in results]
         if headline and not narrow:
             columns |= _speed_columns(results)
         tables.append(_block(f"{record.config_name}: {scores.title}" if headline else scores.title, columns))
+    if narrow and shown[1:]:
+        scores = record.score_tables[0]
+        told = _differences(record, scores, shown, intervals=True)
+        tables.append(_block(f"differences in {scores.compared}", _methods(results) | told))
     if narrow:
-        tables.append(_block("speed", {"method": [_label(result) for result in results]} | _speed_columns(results)))
+        tables.append(_block("speed", _methods(results) | _speed_columns(results)))
+    if beside := paper_block(record):
+        tables.append(beside)
     return tables
 
 
@@ -87,6 +97,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         *lines,
         ("scores", record.score_note),
         *_uncertainty(record),
+        *paper_fact(record),
         ("protocol", _protocol(record)),
         ("frames", _frames(record)),
         ("computed", _computed(record)),
@@ -96,6 +107,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         ("checkpoint", _checkpoint(record)),
         ("versions", ", ".join(f"{name} {version or 'missing'}" for name, version in record.versions.items())),
         ("results", f"{record.results_path}, for each sample {record.samples_path.name}"),
+        *_pictures(record),
         ("tensorboard", f"tensorboard --logdir {record.tensorboard_dir}"),
     ]
 
@@ -107,6 +119,10 @@ def describe_options(options: dict[str, Any]) -> str:
 
 def _block(title: str, columns: dict[str, list[str]]) -> Block:
     return Block(title, list(columns), [list(row) for row in zip(*columns.values())])
+
+
+def _methods(results: Iterable[MethodResult]) -> dict[str, list[str]]:
+    return {"method": [_label(result) for result in results]}
 
 
 def _label(result: MethodResult) -> str:
@@ -125,13 +141,21 @@ def _gflops(result: MethodResult, base: MethodResult | None) -> str:
     return f"{gflops_digits(result.gflops)}{share}"
 
 
-def _difference(result: MethodResult, base: MethodResult, key: str, intervals: Mapping[str, Interval]) -> str:
-    if result is base:
-        return _NONE
-    difference = _signed(result.metrics[key] - base.metrics[key])
-    if interval := intervals.get(result.name):
-        return f"{difference} [{_signed(interval.low)}, {_signed(interval.high)}]"
-    return difference
+def _differences(
+    record: RunRecord, scores: ScoreTable, baselines: Sequence[str], *, intervals: bool
+) -> dict[str, list[str]]:
+    """A column for each baseline."""
+    by_name = {result.name: result.metrics[scores.compared] for result in record.results}
+    wanted = pairs(by_name, record.baselines)
+
+    def cell(name: str, baseline: str) -> str:
+        if (name, baseline) not in wanted:
+            return _NONE
+        difference = _signed(by_name[name] - by_name[baseline])
+        found = record.difference(name, baseline) if intervals else None
+        return f"{difference} [{_signed(found.low)}, {_signed(found.high)}]" if found else difference
+
+    return {f"Δ {baseline}": [cell(name, baseline) for name in by_name] for baseline in baselines}
 
 
 def _signed(points: float) -> str:
@@ -173,10 +197,18 @@ def _evaluated(record: RunRecord) -> str:
 
 
 def _uncertainty(record: RunRecord) -> list[tuple[str, str]]:
-    if not record.intervals:
+    names = list(dict.fromkeys(each.baseline for each in record.differences))
+    if not names:
         return []
-    told = f"difference of {record.score_tables[0].compared} to base [{100 * LEVEL:.0f} % confidence interval]"
-    return [("Δ base", f"{told}: paired bootstrap over videos, {DRAWS:,} draws")]
+    told = f"difference of {record.score_tables[0].compared} to {' or '.join(names)}"
+    told += f" [{100 * LEVEL:.0f} % confidence interval]: paired bootstrap over videos, {DRAWS:,} draws"
+    return [(", ".join(f"Δ {name}" for name in names), told)]
+
+
+def _pictures(record: RunRecord) -> list[tuple[str, str]]:
+    if not any(result.frame_shares for result in record.results):
+        return []
+    return [("pictures", f"{record.pictures_dir}, of the videos that the methods differ most in")]
 
 
 def _first(names: list[str]) -> str:

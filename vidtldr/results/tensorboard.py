@@ -3,16 +3,24 @@
 import signal
 import threading
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 
+from vidtldr.results.beside_paper import Printed
+from vidtldr.results.curves import Curve
+from vidtldr.results.differences import Difference
+from vidtldr.results.pictures import Album
 from vidtldr.results.records import MethodResult
 from vidtldr.results.report import describe_options
 from vidtldr.results.score_tables import ScoreTable, group_of
+
+REPORT_RUN = "all methods"
 
 
 @contextmanager
@@ -72,7 +80,7 @@ class RunLogger(TensorBoardLogger):
 class MethodLogger(RunLogger):
     """A TensorBoard run of one method, beside those of the others under one parent.
 
-    Scalars are written by :meth:`log_result` alone: what Lightning logs along the way would repeat them.
+    What Lightning logs along the way is ignored: it would repeat the result.
 
     Args:
         parent: Folder of all methods' runs.
@@ -104,15 +112,58 @@ class MethodLogger(RunLogger):
         self._result_only = True
         self.experiment.flush()
 
+    def log_paper(self, printed: Printed) -> None:
+        """Write what the paper prints of this method, beside the scalars of the result."""
+        self.log_curves({f"paper/{name}": [(0, value)] for name, value in printed.scalars().items()})
+
+    def log_curves(self, curves: Mapping[str, Curve]) -> None:
+        """Write curves by their tags, each over its own axis."""
+        with interrupts_wait():
+            for tag, curve in curves.items():
+                for step, value in curve:
+                    self.experiment.add_scalar(tag, value, step)
+            self.experiment.flush()
+
+    def log_comparison(self, result: MethodResult, differences: Iterable[Difference], album: Album | None) -> None:
+        """Write what is known when all methods are through, and close.
+
+        Args:
+            result: Of this method.
+            differences: Of all methods.
+            album: Pictures of all methods, if there are any.
+        """
+        for each in differences:
+            if each.method == result.name:
+                ends = {"low": each.low, "points": each.difference, "high": each.high}
+                self.log_curves({f"difference_to_{each.baseline}/{end}": [(0, ends[end])] for end in ends})
+        if album is not None:
+            self.log_curves({"over_frames/share": list(enumerate(result.frame_shares or (), start=1))})
+            for number, files in album.of_method(result.name):
+                name = f"{number + 1:04} {album.chosen[number].video}"
+                self._log_picture(f"clips/{name}", files.png)
+                self._log_picture(f"moving_clips/{name}", files.gif)
+        with interrupts_wait():
+            self.experiment.close()
+
+    def _log_picture(self, tag: str, file: Path) -> None:
+        """Write a PNG or GIF as it is, so that a GIF plays; the writer itself would make a still PNG of it."""
+        with Image.open(file) as picture:
+            width, height = picture.size
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=file.read_bytes())
+        with interrupts_wait():
+            self.experiment._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), 0)
+
     def finalize(self, status: str) -> None:
         """Flush, but stay open: the result comes after Lightning is through."""
         with interrupts_wait():
             self.experiment.flush()
 
-    def log_report(self, markdown: str) -> None:
-        """Write the table of the whole run as text, and close."""
-        self.experiment.add_text("report", markdown, 0)
-        self.experiment.close()
+
+def write_report(parent: Path, markdown: str) -> None:
+    """Write the report of a run as the text of a TensorBoard run of its own, whose name no method can have."""
+    logger = RunLogger(save_dir=parent, name="", version=REPORT_RUN, default_hp_metric=False)
+    logger.experiment.add_text("report", markdown, 0)
+    logger.finalize("success")
 
 
 def _scalars(result: MethodResult, tables: tuple[ScoreTable, ...]) -> dict[str, float]:

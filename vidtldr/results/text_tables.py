@@ -1,10 +1,15 @@
 """A table of text: drawn on a terminal, Markdown in a pipe or file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+_WIDTH = 120
+_FIRST_WIDTH = 44
 
 
 @dataclass(frozen=True)
@@ -40,3 +45,12 @@ def markdown_block(block: Block) -> str:
     lines = [block.columns, ["---"] + ["---:"] * (len(block.columns) - 1), *block.rows]
     table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
     return f"**{block.title}**\n\n{table}"
+
+
+def print_blocks(blocks: Sequence[Block], console: Console) -> None:
+    """Show tables: drawn on a terminal, Markdown in a pipe or file."""
+    if console.is_terminal:
+        for block in blocks:
+            console.print(draw(block, first_width=_FIRST_WIDTH), width=min(console.width, _WIDTH))
+    else:
+        print("\n\n".join(map(markdown_block, blocks)), file=console.file)

@@ -211,7 +211,7 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
         rows: list[Sample] = []
         for name, output in classified:
             half, seed = _half_and_seed(name)
-            videos = self.data.records[half].videos
+            videos, class_names = self.data.records[half].videos, self._class_names(half)
             logits, label = output["logits"], output["label"]
             ranks = retrieval_ranks(logits, [[int(number)] for number in label])
             columns = (output["index"].tolist(), label.tolist(), logits.argmax(dim=1).tolist(), ranks.tolist())
@@ -223,6 +223,8 @@ class BaseToNovel(Task[BaseToNovelData, ViewBatch]):
                     "label": number,
                     "prediction": found,
                     "rank": rank + 1,
+                    "class": class_names[number],
+                    "predicted_class": class_names[found],
                 }
                 for video, number, found, rank in zip(*columns, strict=True)
             ]

@@ -11,6 +11,7 @@ from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
 from torch import Tensor
 
+from datamodules.annotations.records import RecognitionRecords
 from datamodules.contract import RecognitionData
 from datamodules.loading.batches import ClipBatch, ViewBatch
 from vidtldr.errors import UserError
@@ -131,12 +132,12 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
         classified = [output for output in outputs["views"] if "logits" in output]
         if not classified:
             raise UserError("nothing is left to evaluate: no video could be read")
-        videos = self.data.records.videos
+        num_videos = len(self.data.records.videos)
         num_views = 1 + max(int(output["view"].max()) for output in classified)
-        accuracy = MultiViewAccuracy(len(videos), self.num_classes, num_views, sync_on_compute=False)
+        accuracy = MultiViewAccuracy(num_videos, self.num_classes, num_views, sync_on_compute=False)
         for output in classified:
             accuracy.update(output["logits"], video=output["index"], view=output["view"], label=output["label"])
-        return Scores(accuracy.compute(), partial(_samples, accuracy, videos))
+        return Scores(accuracy.compute(), partial(_samples, accuracy, self.data.records))
 
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
@@ -166,19 +167,21 @@ class ActionRecognition(Task[RecognitionData, ViewBatch]):
         return logits
 
 
-def _samples(accuracy: MultiViewAccuracy, videos: Sequence[str]) -> list[Sample]:
-    """One row for each video: its class, the five likeliest, the rank of its class from 1."""
+def _samples(accuracy: MultiViewAccuracy, records: RecognitionRecords) -> list[Sample]:
+    """One row for each video: its class, the five likeliest, the rank of its class from 1; names if there are any."""
+    names = records.class_names if len(records.class_names or ()) >= accuracy.num_classes else None
     evaluated = (accuracy.views > 0).nonzero().squeeze(1)
     likeliest = accuracy.scores()[evaluated].topk(min(5, accuracy.num_classes))
     columns = (evaluated, accuracy.labels[evaluated], accuracy.ranks(), likeliest.indices, likeliest.values)
     return [
         {
-            "video": videos[video],
+            "video": records.videos[video],
             "label": label,
             "prediction": classes[0],
             "rank": rank + 1,
             "likeliest": classes,
             "probabilities": probabilities,
+            **({"class": names[label], "predicted_class": names[classes[0]]} if names else {}),
         }
         for video, label, rank, classes, probabilities in zip(*(column.tolist() for column in columns), strict=True)
     ]

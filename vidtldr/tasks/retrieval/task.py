@@ -173,7 +173,7 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
         self, part: Answerable, scores: Reranked, ranks: list[Tensor], dual_ranks: list[Tensor]
     ) -> list[Sample]:
         """One row for each query: its rank by either score, from 1, and what stands first."""
-        names = self._names(part)
+        names, captions = self._names(part), self.data.records.texts
         rows: list[Sample] = []
         for query, found, targets, rank, dual_rank in zip(
             ("text", "video"), (scores.text_to_video, scores.video_to_text), (part.correct, part.correct.t()), ranks,
@@ -189,6 +189,7 @@ class VideoTextRetrieval(Task[RetrievalData, ClipBatch | TextBatch]):
                         "query": query,
                         "id": own[row],
                         "video": video,
+                        **({"caption": captions[own[row]]} if query == "text" else {}),
                         "rank": position + 1,
                         "contrastive_rank": dual_position + 1,
                         "prediction": other[int(best.indices[row])],

@@ -1,0 +1,1 @@
+"""The command ``python -m vidtldr.page``: runs as a page that opens from disk."""

@@ -1,0 +1,8 @@
+"""``python -m vidtldr.search``; ``--help`` says how."""
+
+import sys
+
+from vidtldr.cli.entry import run
+
+if __name__ == "__main__":
+    sys.exit(run("vidtldr.search.command"))
