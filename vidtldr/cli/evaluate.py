@@ -13,10 +13,11 @@ from lightning import Callback, Trainer
 from rich.console import Console
 
 from datamodules.clips.decoder import BrokenVideoError
-from vidtldr.cli.argv import choose_methods, join_baselines, split_method_options
+from vidtldr.cli.argv import SWEEP_OPTION, choose_methods, join_baselines, split_method_options, split_repeated
 from vidtldr.cli.options import EVALUATION
 from vidtldr.cli.pairs import check_pairs, choose_pairs, known_pairs
 from vidtldr.cli.parser import ProjectCLI
+from vidtldr.cli.sweeps import Sweep, expand_sweeps
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
 from vidtldr.evaluation.methods import build_methods, check_methods_fit
@@ -69,6 +70,7 @@ class EvalCLI(ProjectCLI):
     """The options of ``eval.py``."""
 
     def __init__(self, argv: Sequence[str]) -> None:
+        argv, sweeps = split_repeated(argv, SWEEP_OPTION)
         argv, changes = split_method_options(argv)
         super().__init__(EVALUATION, join_baselines(choose_methods(argv)))
         for key in ("only", "baseline"):
@@ -76,6 +78,7 @@ class EvalCLI(ProjectCLI):
                 self.config[key] = [name.strip() for name in names.split(",")]
         self._choose_pairs()
         self._change_methods(changes)
+        self._sweep(sweeps)
         self._apply_data_shortcuts()
 
     def check_trainer(self) -> None:
@@ -169,6 +172,16 @@ class EvalCLI(ProjectCLI):
             except yaml.YAMLError as error:
                 raise UserError(f"--methods.{name}.{option}: {value!r} cannot be read as YAML") from error
         self.config.methods = methods
+
+    def _sweep(self, texts: Sequence[str]) -> None:
+        """Put methods into the place of those that are swept: the config that is kept lists them one by one."""
+        in_config = self.config.sweep or []
+        texts = [*([in_config] if isinstance(in_config, str) else in_config), *texts]
+        expanded = expand_sweeps(self.config.methods, [Sweep.parse(text) for text in texts])
+        self.config.methods = {name: options for entry in expanded.values() for name, options in entry.items()}
+        if self.config.only is not None:
+            self.config.only = [name for entry in self.config.only for name in expanded.get(entry, [entry])]
+        self.config.sweep = None
 
     def _apply_data_shortcuts(self) -> None:
         wanted = {} if self.config.limit is None else {"limit": self.config.limit}
