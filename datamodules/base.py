@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import math
+import random
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -51,6 +53,8 @@ class VideoDataModule(LightningDataModule):
         missing: What to do about videos without a file: stop with an error, or skip them in gallery and queries.
         strict: Stop at the first video that cannot be decoded instead of counting it.
         limit: Use only this many videos, the first of the annotation, with what belongs to them.
+        share: Evaluate only this share of the videos, drawn at random but always the same ones; those of a smaller
+            share are among those of a larger one.
         val_annotation: Annotation for validation during training, as annotation.
         train_annotation: Annotation for training, as annotation.
         crop_scale: Smallest and largest share of the frame area that a random crop keeps in training.
@@ -86,6 +90,7 @@ class VideoDataModule(LightningDataModule):
         missing: Literal["error", "skip"] = "error",
         strict: bool = False,
         limit: int | None = None,
+        share: float = 1.0,
         val_annotation: str | None = None,
         train_annotation: str | None = None,
         crop_scale: tuple[float, float] = (0.5, 1.0),
@@ -99,6 +104,8 @@ class VideoDataModule(LightningDataModule):
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
         if missing not in ("error", "skip"):
             raise ValueError(f"missing={missing!r} must be 'error' or 'skip'")
+        if not 0 < share <= 1:
+            raise ValueError(f"share={share} must be above 0 and at most 1")
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise ValueError(f"crop_scale={tuple(crop_scale)} must be two rising shares in (0, 1]")
         for name, value in (
@@ -114,7 +121,7 @@ class VideoDataModule(LightningDataModule):
         self.video_dir = video_dir
         self.num_frames, self.image_size = num_frames, image_size
         self.batch_size, self.num_workers = batch_size, num_workers
-        self.missing, self.strict, self.limit = missing, strict, limit
+        self.missing, self.strict, self.limit, self.share = missing, strict, limit, share
         self.crop_scale, self.decode_timeout = crop_scale, decode_timeout
         check_decoder(decoder)
         self.decoder: Decoder = decoder
@@ -241,8 +248,8 @@ class VideoDataModule(LightningDataModule):
         self._galleries, self._paths = [], []
         kept = []
         for records in galleries:
-            if self.limit is not None:
-                records = records.keep(range(min(self.limit, len(records.videos))))
+            if self.limit is not None or self.share < 1:
+                records = records.keep(self._positions(len(records.videos)))
             paths = self._find_videos(records.videos)
             self.coverage.total += len(paths)
             self.coverage.missing += [video for video, path in zip(records.videos, paths, strict=True) if path is None]
@@ -250,6 +257,13 @@ class VideoDataModule(LightningDataModule):
             self._galleries.append(kept[-1].videos)
             self._paths.append([path for path in paths if path is not None])
         return kept
+
+    def _positions(self, num_videos: int) -> list[int]:
+        """Positions of the videos of a gallery that ``limit`` and ``share`` leave, in their order."""
+        order = list(range(min(num_videos, self.limit or num_videos)))
+        wanted = math.ceil(self.share * len(order))
+        random.Random(0).shuffle(order)
+        return sorted(order[:wanted])
 
     def _num_broken(self, loader: int) -> int:
         return sum(place == loader for place, _ in self._broken)

@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
         check_pictures_fit(module, datamodule)
     if cli.init_args("model").get("checkpoint") is None:
         _log.warning("the model's weights are random: --model.checkpoint FILE loads trained ones")
-    with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
+    with in_sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
         record = cli.new_record(module, datamodule, run, baselines)
         comparison = Comparison(run, record, processes, methods)
@@ -111,13 +111,22 @@ class EvalCLI(ProjectCLI):
             enable_model_summary=False,
         )
 
-    def open_run(self, module: Any, datamodule: Any, processes: Processes) -> Run:
+    def open_run(
+        self, module: Any, datamodule: Any, processes: Processes, *, within: str = "", **causes: object
+    ) -> Run:
         """The folder of this run, the same for all processes.
+
+        Args:
+            module: The task.
+            datamodule: The data.
+            processes: All of them.
+            within: Folder between the config's and the run's, for runs of another kind.
+            causes: What decides the numbers beside config, weights, data and versions.
 
         Raises:
             UserError: It cannot be written, or not be seen by all processes.
         """
-        parent = Path(self.config.output or Path("outputs") / self.config_name)
+        parent = Path(self.config.output or Path("outputs") / self.config_name / within)
         run = None
         if processes.is_first:
             cause = fingerprint(
@@ -125,6 +134,7 @@ class EvalCLI(ProjectCLI):
                 checkpoint=getattr(module, "checkpoint_sha256", None),
                 data=datamodule.fingerprint(),
                 versions=versions(),
+                **causes,
             )
             run = Run.open(parent, cause, fresh=self.config.fresh)
             self.save_config(run.folder)
@@ -193,7 +203,7 @@ class EvalCLI(ProjectCLI):
 
 
 @contextmanager
-def _sentences(cli: EvalCLI) -> Iterator[None]:
+def in_sentences(cli: EvalCLI) -> Iterator[None]:
     """Errors of a run that the user can mend, in a sentence."""
     try:
         yield

@@ -54,9 +54,9 @@ class Candidates:
         order = np.argsort(np.abs(self.gflops - gflops), kind="stable")
         return [self[index] for index in order[:count].tolist()]
 
-    def within(self, budget: float) -> "Candidates":
-        """Those that cost at most so many GFLOPs."""
-        kept = self.gflops <= budget
+    def within(self, budget: float, *, at_least: float = 0.0) -> "Candidates":
+        """Those that cost at most so many GFLOPs, and no less than others."""
+        kept = (self.gflops <= budget) & (self.gflops >= at_least)
         return replace(self, schedules=self.schedules[kept], gflops=self.gflops[kept])
 
     def _rates(self, index: int) -> int | tuple[int, ...]:
