@@ -10,6 +10,7 @@ from vidtldr.errors import UserError
 from vidtldr.measuring.flops_analytic import Tower
 from vidtldr.merging import Method
 from vidtldr.search.candidates import Candidate, Candidates, constant, falling
+from vidtldr.search.costs import fitting
 
 _FORM = re.compile(r"(\d+\.?\d*|\.\d+)(x?)")
 _STEPS = 48
@@ -46,13 +47,15 @@ class Budget:
 
 
 def schedules(tower: Tower, method: Method, *, layers: int, step: int | None) -> list[Candidates]:
-    """All schedules that a search looks at: falling ones, and a constant.
+    """All schedules that a search looks at: falling ones and constants, none that asks a layer for more than it has.
 
     Raises:
         UserError: See :func:`~vidtldr.search.candidates.falling`.
     """
     step = step or max(1, tower.num_patches // _STEPS)
-    return [falling(tower, method, layers=min(layers, tower.depth), step=step), constant(tower, method)]
+    constants = constant(tower, method)
+    constants = constants.only(fitting(tower, method, constants.schedules))
+    return [falling(tower, method, layers=min(layers, tower.depth), step=step), constants]
 
 
 def close_under(listed: Iterable[Candidates], budget: float, *, slack: float, count: int) -> list[Candidate]:

@@ -56,7 +56,10 @@ class Candidates:
 
     def within(self, budget: float, *, at_least: float = 0.0) -> "Candidates":
         """Those that cost at most so many GFLOPs, and no less than others."""
-        kept = (self.gflops <= budget) & (self.gflops >= at_least)
+        return self.only((self.gflops <= budget) & (self.gflops >= at_least))
+
+    def only(self, kept: NDArray[np.bool_]) -> "Candidates":
+        """Those that are kept, ``[s]``."""
         return replace(self, schedules=self.schedules[kept], gflops=self.gflops[kept])
 
     def _rates(self, index: int) -> int | tuple[int, ...]:

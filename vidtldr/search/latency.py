@@ -30,7 +30,7 @@ def stopwatch(task: AnyTask, trainer: Trainer, batch_size: int) -> Measure:
         batch_size: Clips at a time.
     """
     device = trainer.strategy.root_device
-    task.to(device).eval()
+    trainer.precision_plugin.convert_module(task.to(device).eval())  # as a test would
     encoder = task.vision_encoder
     clips = torch.cat([task.example_clip()] * batch_size).normal_(generator=torch.Generator(device).manual_seed(0))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from datamodules.loading.sharding import Sharing
 from vidtldr.cli.evaluate import EvalCLI, in_sentences
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
@@ -67,7 +68,8 @@ def run(search: Search, argv: Sequence[str]) -> None:
     split = "validate" if cli.init_args("data").get("val_annotation") else "test"
     data: Any = cli.build_data(split)
     task: Any = cli.build_model()
-    check_methods_fit(task, {"base": Base()})
+    check_methods_fit(task, {BASE: Base()})
+    _check_validation(task, data, split)
     tower = Tower.of(task.vision_encoder, num_images=len(task.example_clip()))
     groups = [] if search.in_milliseconds else by_gflops(choice, tower)
     trainer = cli.make_trainer(False, [])
@@ -130,6 +132,15 @@ class _Rungs:
         """Finish the record of each rung."""
         for comparison in self.comparisons:
             comparison.close()
+
+
+def _check_validation(task: Any, data: Any, split: str) -> None:
+    loaders = len(data.evaluation_loaders(Sharing()))
+    if loaders < len(task.passes):
+        raise UserError(
+            f"the {split} split brings {loaders} of the {len(task.passes)} halves that are scored: leave "
+            "data.val_annotation out to search on the test split"
+        )
 
 
 def _method(cli: EvalCLI, search: Search) -> Method:

@@ -70,7 +70,7 @@ def print_outcome(outcome: Outcome, record: RunRecord, folder: Path, console: Co
     if level:
         told += f" These videos do not tell it apart from {', '.join(dict.fromkeys(level))}."
     if outcome.split == "test":
-        told += " They were chosen on the test split, which flatters them: data.val_annotation names another."
+        told += " The test split chose, whose scores flatter what they choose: data.val_annotation names another."
     said = f"\n{told}\n\npython eval.py --config {folder / CONFIG}\nThe front is drawn in {folder / CHART}."
     console.print(said, highlight=False, soft_wrap=True)
 
