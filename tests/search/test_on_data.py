@@ -129,3 +129,33 @@ def test_a_budget_in_milliseconds_is_measured_here(options: list[str], tmp_path:
 def test_mistakes_are_answered_in_a_sentence(options: list[str], more: list[str], said: str, capsys) -> None:
     assert run_here("vidtldr.search.command", [*options, *more]) == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("task", [name for name in TASKS if name != "retrieval"])
+def test_every_task_can_be_searched(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = TASKS[task](tmp_path)
+    search = ["--budget-gflops=0.9x", "--slack=0.4", "--candidates=2", "--rungs", "2", "1"]
+    assert run_here("vidtldr.search.command", [*options, *search, f"--output={tmp_path / 'out'}"]) == 0
+    assert "The best: vidtldr-r" in capsys.readouterr().out
+    assert len(left(tmp_path / "out")) == 4  # chart, config, two rungs
+
+
+def test_a_validation_split_chooses_where_there_is_one(options: list[str], tmp_path: Path, capsys) -> None:
+    root = Path(next(option for option in options if option.startswith("--data.root=")).partition("=")[2])
+    records = json.loads((root / "msvd_ret_test.json").read_text())[:4]
+    (tmp_path / "val.json").write_text(json.dumps(records))
+    more = [f"--data.val_annotation={tmp_path / 'val.json'}", "--rungs", "1", f"--output={tmp_path / 'out'}"]
+    assert run_here("vidtldr.search.command", [*options, *more]) == 0
+    assert "flatter" not in capsys.readouterr().out
+    (folder,) = (tmp_path / "out").iterdir()
+    assert "on the validation split" in _config(folder)
+    (rung,) = [rung[0] for name, rung in left(tmp_path / "out").items() if name.startswith("one_in")]
+    assert {method["videos_total"] for method in rung.values()} == {4}
+
+
+def test_a_validation_of_one_half_of_the_classes_is_refused(tmp_path: Path, capsys) -> None:
+    options = TASKS["base_to_novel"](tmp_path)
+    annotation = next((tmp_path / "data").rglob("base_val.txt"))
+    more = [*SEARCH, f"--data.val_annotation={annotation}", f"--output={tmp_path / 'out'}"]
+    assert run_here("vidtldr.search.command", [*options, *more]) == 2
+    assert "brings 1 of the 2 halves" in capsys.readouterr().err.strip().splitlines()[-1]
