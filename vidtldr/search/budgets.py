@@ -41,6 +41,9 @@ class Budget:
             raise UserError(f"budget '{text}': write a number such as 178, or a share of what base costs such as 0.7x")
         return cls(float(form[1]), bool(form[2]))
 
+    def __str__(self) -> str:
+        return f"{self.number:g}{'x' if self.relative else ''}"
+
     def over(self, base: float) -> float:
         """The limit, where base costs so much."""
         return self.number * base if self.relative else self.number

@@ -12,6 +12,7 @@ from vidtldr.drawing.charts import Point, Reference, Series, colours, front, tra
 from vidtldr.results.gflops import gflops_digits, gflops_share
 from vidtldr.results.records import RunRecord
 from vidtldr.results.text_tables import Block, print_blocks
+from vidtldr.search.budgets import Budget
 from vidtldr.search.halving import Rung
 from vidtldr.search.latency import BASE
 from vidtldr.search.tried import Choice, Groups
@@ -65,14 +66,11 @@ def print_rung(outcome: Outcome, record: RunRecord, console: Console) -> None:
 def print_outcome(outcome: Outcome, record: RunRecord, folder: Path, console: Console) -> None:
     """Show the front, and say what to do with it."""
     print_blocks([_block(outcome, record)], console)
-    level = [name for rung in outcome.rungs[-1] for name in rung.best_first[1:] if name not in rung.worse]
-    told = f"The best: {', '.join(outcome.winners)}."
-    if level:
-        told += f" These videos do not tell it apart from {', '.join(dict.fromkeys(level))}."
+    lines = [_best(budget, rung) for budget, rung in zip(outcome.choice.budgets, outcome.rungs[-1], strict=True)]
     if outcome.split == "test":
-        told += " The test split chose, whose scores flatter what they choose: data.val_annotation names another."
-    said = f"\n{told}\n\npython eval.py --config {folder / CONFIG}\nThe front is drawn in {folder / CHART}."
-    console.print(said, highlight=False, soft_wrap=True)
+        lines.append("The test split chose, whose scores flatter what they choose: data.val_annotation names another.")
+    lines += ["", f"python eval.py --config {folder / CONFIG}", f"The front is drawn in {folder / CHART}."]
+    console.print("\n" + "\n".join(lines), highlight=False, soft_wrap=True)
 
 
 def write_outcome(outcome: Outcome, record: RunRecord, folder: Path, config: Mapping[str, Any]) -> None:
@@ -82,6 +80,12 @@ def write_outcome(outcome: Outcome, record: RunRecord, folder: Path, config: Map
     config["data"]["init_args"]["share"] = 1.0
     heading = f"# python eval.py --config {CONFIG}\n# {_told(outcome, record)}.\n"
     write_atomically(folder / CONFIG, heading + yaml.safe_dump(config, sort_keys=False))
+
+
+def _best(budget: Budget, rung: Rung) -> str:
+    best, *others = rung.best_first
+    level = [name for name in others if name not in rung.worse]
+    return f"The best within {budget}: {best}" + (f", not told apart from {', '.join(level)}." if level else ".")
 
 
 def _told(outcome: Outcome, record: RunRecord) -> str:
@@ -104,7 +108,9 @@ def _block(outcome: Outcome, record: RunRecord) -> Block:
         told = f"{difference.difference:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]" if difference else ""
         on_front = "*" if _points(outcome, record).get(name) in best else ""
         rows.append([*cells, f"{result.metrics[scores.compared]:.1f}", told, on_front])
-    return Block(f"{record.config_name}: {scores.compared} of {base.evaluated.videos} videos", columns, rows)
+    return Block(
+        f"{record.config_name}: {scores.title or scores.compared}, {base.evaluated.videos} videos", columns, rows
+    )
 
 
 def _chart(outcome: Outcome, record: RunRecord) -> str:
