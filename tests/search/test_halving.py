@@ -59,6 +59,19 @@ def test_what_is_worse_beyond_chance_goes_early_and_rungs_without_rivals_are_lef
     assert [one_in for one_in, _ in world.asked] == [8, 1]
 
 
+def test_of_many_equals_hardly_any_is_called_worse() -> None:
+    """Candidates that are right by chance, half of the time; an interval of 95 % for each would call 17 % worse."""
+    rng = np.random.default_rng(0)
+    names, clusters, ones = [f"c{number}" for number in range(16)], tuple(map(str, range(50))), np.ones((50, 1))
+
+    def evaluate(one_in: int, tried: list[str]) -> dict[str, Contributions]:
+        hits = {name: rng.integers(2, size=(50, 1)).astype(float) for name in tried}
+        return {name: Contributions(clusters, hits[name], ones, "mean") for name in tried}
+
+    worse = [len(next(climb([names], [2, 1], evaluate))[0].worse) for _ in range(20)]
+    assert sum(worse) / (20 * 15) < 0.05
+
+
 def test_equals_are_not_called_worse_and_keep_their_order() -> None:
     world = World({"a": 0.6, "b": 0.6, "c": 0.6, "d": 0.6})
     rungs = climbed(world, [list(world.skills)], [2, 1])

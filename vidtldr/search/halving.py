@@ -14,7 +14,9 @@ from itertools import pairwise
 import numpy as np
 
 from vidtldr.errors import UserError
-from vidtldr.results.bootstrap import Contributions, paired_interval
+from vidtldr.results.bootstrap import LEVEL, Contributions, paired_interval
+
+_DRAWS = 10_000  # of the videos: the ends of intervals of more than 95 % are rare
 
 Evaluate = Callable[[int, list[str]], Mapping[str, Contributions]]
 """Evaluates candidates on one in so many videos."""
@@ -75,15 +77,18 @@ def climb(groups: Sequence[Sequence[str]], rungs: Sequence[int], evaluate: Evalu
 def _decide(one_in: int, tried: tuple[str, ...], found: Mapping[str, Contributions], *, halve: bool) -> Rung:
     scores = {name: float(np.nan_to_num(found[name].score(), nan=-1.0)) for name in tried}
     order = sorted(tried, key=lambda name: -scores[name])  # of equal scores, the first one leads
-    worse = tuple(name for name in order[1:] if _is_worse(found[name], found[order[0]]))
+    # Of many intervals of 95 % one or another lies below zero by chance: so wide that all together are right so often
+    # (Bonferroni).
+    level = 1 - (1 - LEVEL) / max(1, len(tried) - 1)
+    worse = tuple(name for name in order[1:] if _is_worse(found[name], found[order[0]], level))
     if not halve:
         return Rung(one_in, tried, worse, tuple(order))
     most = (len(tried) + 1) // 2
     return Rung(one_in, tried, worse, tuple(name for name in order if name not in worse)[:most])
 
 
-def _is_worse(candidate: Contributions, best: Contributions) -> bool:
+def _is_worse(candidate: Contributions, best: Contributions, level: float) -> bool:
     try:
-        return paired_interval(candidate, best).high < 0
+        return paired_interval(candidate, best, draws=_DRAWS, level=level).high < 0
     except ValueError:  # too few videos to tell
         return False

@@ -79,7 +79,7 @@ def write_outcome(outcome: Outcome, record: RunRecord, folder: Path, config: Map
     config = dict(config)
     config["data"]["init_args"]["share"] = 1.0
     heading = f"# python eval.py --config {CONFIG}\n# {_told(outcome, record)}.\n"
-    write_atomically(folder / CONFIG, heading + yaml.safe_dump(config, sort_keys=False))
+    write_atomically(folder / CONFIG, heading + yaml.safe_dump(config, sort_keys=False, default_flow_style=None))
 
 
 def _best(budget: Budget, rung: Rung) -> str:
@@ -121,10 +121,16 @@ def _chart(outcome: Outcome, record: RunRecord) -> str:
         colours([BASE, entry]),
         title=f"{record.config_name}: {entry} searched",
         x_label="latency of the encoder (ms per clip)" if outcome.is_timed else "GFLOPs per clip",
-        y_label=f"{scores.compared} (%)",
+        y_label=f"{_score_name(record)} (%)",
         reference=Reference(record.results[0].metrics[scores.compared]),
         with_front=True,
     )
+
+
+def _score_name(record: RunRecord) -> str:
+    scores = record.score_tables[0]
+    heading = scores.columns[scores.compared]
+    return heading if heading == scores.title else f"{scores.title} {heading}".strip()
 
 
 def _points(outcome: Outcome, record: RunRecord) -> dict[str, Point]:
