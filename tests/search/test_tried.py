@@ -47,7 +47,7 @@ def clock(methods: Mapping[str, Method]) -> dict[str, float]:
 
 
 def test_a_budget_in_milliseconds_is_kept_by_the_clock() -> None:
-    (group,) = by_latency(choice("12.0", slack=0.1), UMT_B, clock)
+    (group,) = by_latency(choice("12.0", slack=0.05), UMT_B, clock)
     assert 1 <= len(group) <= 6
     for name, method in methods_of(choice("12.0"), [group]).items():
         assert group[name].milliseconds == clock({"it": method})["it"]
@@ -56,7 +56,7 @@ def test_a_budget_in_milliseconds_is_kept_by_the_clock() -> None:
 
 
 def test_a_share_of_base_is_one_of_its_time() -> None:
-    (group,) = by_latency(choice("0.7x", slack=0.1), UMT_B, clock)
+    (group,) = by_latency(choice("0.7x", slack=0.05), UMT_B, clock)
     limit = 0.7 * clock({"base": VidTLDR(0)})["base"]
     assert all(tried.milliseconds <= limit for tried in group.values())
 
@@ -67,6 +67,6 @@ def test_a_time_that_nothing_keeps_to_is_refused() -> None:
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
-    first = kept(tmp_path / "candidates.json", lambda: by_latency(choice("12.0", slack=0.1), UMT_B, clock))
+    first = kept(tmp_path / "candidates.json", lambda: by_latency(choice("12.0", slack=0.05), UMT_B, clock))
     again = kept(tmp_path / "candidates.json", lambda: pytest.fail("measured again"))
     assert again == first

@@ -59,7 +59,8 @@ def print_rung(outcome: Outcome, record: RunRecord, console: Console) -> None:
     worse = len({name for rung in rungs for name in rung.worse})
     left = len({name for rung in rungs for name in rung.best_first})
     goes_on = "" if rungs[0].one_in == 1 else f", {left} go on"
-    said = f"{videos} videos: {tried} schedules, {worse} of them worse than the best beyond chance{goes_on}"
+    schedules = "1 schedule" if tried == 1 else f"{tried} schedules"
+    said = f"{videos} videos: {schedules}, {worse} of them worse than the best beyond chance{goes_on}"
     console.print(said, highlight=False)
 
 

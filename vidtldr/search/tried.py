@@ -77,7 +77,7 @@ def by_gflops(choice: Choice, tower: Tower) -> Groups:
 
 
 def by_latency(choice: Choice, tower: Tower, measure: Measure) -> Groups:
-    """Candidates for budgets in milliseconds: twice as many as wanted are measured, and half of them fall away.
+    """Candidates for budgets in milliseconds: twice as many as wanted are measured, with twice the slack.
 
     Raises:
         UserError: There are none.
@@ -86,7 +86,7 @@ def by_latency(choice: Choice, tower: Tower, measure: Measure) -> Groups:
     groups = []
     for budget in choice.budgets:
         gflops = gflops_for(budget.over, listed, measure)
-        picks = close_under(listed, gflops, slack=choice.slack, count=2 * choice.count)
+        picks = close_under(listed, gflops, slack=2 * choice.slack, count=2 * choice.count)
         taken = fast_enough(picks, budget.over, choice.count, measure)
         cost = {pick.method: pick.gflops for pick in picks}
         groups.append(_named(choice, {method: Tried(method.r, cost[method], ms) for method, ms in taken.items()}))
