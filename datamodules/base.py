@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import math
+import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -42,6 +44,8 @@ class VideoDataModule(DatasetFiles, ClipShape):
         num_workers: Processes that decode videos; 0 decodes in the main process.
         strict: Stop at the first video that cannot be decoded instead of counting it.
         limit: Use only this many videos, the first of the annotation, with what belongs to them.
+        share: Evaluate only this share of the videos, drawn at random but always the same ones; those of a smaller
+            share are among those of a larger one.
         crop_scale: Smallest and largest share of the frame area that a random crop keeps in training.
         cache_training_clips: Decode each training video once and keep the frames of several clips in a temporary file.
         decode_timeout: Seconds that a video may take to decode, in training as in evaluation; one that takes longer
@@ -64,6 +68,7 @@ class VideoDataModule(DatasetFiles, ClipShape):
         num_workers: int = 2,
         strict: bool = False,
         limit: int | None = None,
+        share: float = 1.0,
         crop_scale: tuple[float, float] = (0.5, 1.0),
         cache_training_clips: bool = False,
         decode_timeout: float = 120.0,
@@ -74,6 +79,8 @@ class VideoDataModule(DatasetFiles, ClipShape):
     ):
         super().__init__(root, **options)
         check_positive(num_frames=num_frames, image_size=image_size, batch_size=batch_size, limit=limit)
+        if not 0 < share <= 1:
+            raise ValueError(f"share={share} must be above 0 and at most 1")
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise ValueError(f"crop_scale={tuple(crop_scale)} must be two rising shares in (0, 1]")
         for name, value in (
@@ -86,7 +93,7 @@ class VideoDataModule(DatasetFiles, ClipShape):
                 raise ValueError(f"{name}={value} must not be negative")
         self.num_frames, self.image_size = num_frames, image_size
         self.batch_size, self.num_workers = batch_size, num_workers
-        self.strict, self.limit = strict, limit
+        self.strict, self.limit, self.share = strict, limit, share
         self.crop_scale, self.decode_timeout = crop_scale, decode_timeout
         check_decoder(decoder)
         self.decoder: Decoder = decoder
@@ -208,8 +215,8 @@ class VideoDataModule(DatasetFiles, ClipShape):
         self._galleries, self._paths = [], []
         kept = []
         for records in galleries:
-            if self.limit is not None:
-                records = records.keep(range(min(self.limit, len(records.videos))))
+            if self.limit is not None or self.share < 1:
+                records = records.keep(self._positions(len(records.videos)))
             paths = self._find_videos(records.videos)
             self.coverage.total += len(paths)
             self.coverage.missing += [video for video, path in zip(records.videos, paths, strict=True) if path is None]
@@ -217,6 +224,13 @@ class VideoDataModule(DatasetFiles, ClipShape):
             self._galleries.append(kept[-1].videos)
             self._paths.append([path for path in paths if path is not None])
         return kept
+
+    def _positions(self, num_videos: int) -> list[int]:
+        """Positions of the videos of a gallery that ``limit`` and ``share`` leave, in their order."""
+        order = list(range(min(num_videos, self.limit or num_videos)))
+        wanted = math.ceil(self.share * len(order))
+        random.Random(0).shuffle(order)
+        return sorted(order[:wanted])
 
     def _num_broken(self, loader: int) -> int:
         return sum(place == loader for place, _ in self._broken)

@@ -117,7 +117,7 @@ class QuestionAnsweringDataModule(VideoDataModule):
         if expected not in (None, records.num_questions):
             logger.warning("%s has %d questions, the published test %d", annotation, records.num_questions, expected)
         self.answers = self._read_answers(annotation)
-        self._num_asked = sum(map(len, records.questions[: self.limit]))
+        self._num_asked = sum(len(records.questions[position]) for position in self._positions(len(records.questions)))
         (self._records,) = self._set_up_evaluation([records])
 
     def _training_set(self) -> TrainingQuestionDataset:

@@ -179,6 +179,21 @@ def test_limit_takes_the_first_videos_with_their_captions(dataset, limit, expect
     assert datamodule.records.videos == [f"clip{number}.mp4" for number in range(expected)]
 
 
+def test_a_share_is_the_same_each_time_and_holds_every_smaller_one(dataset):
+    drawn = []
+    for share in (0.3, 0.5, 1.0):
+        datamodule = make(dataset, share=share)
+        datamodule.setup("test")
+        drawn.append(datamodule.records.videos)
+    assert [len(videos) for videos in drawn] == [3, 4, 7]  # rounded up
+    assert set(drawn[0]) < set(drawn[1]) < set(drawn[2])
+    assert drawn[1] == [video for video in drawn[2] if video in drawn[1]]  # in the order of the annotation
+    assert drawn[1] != drawn[2][:4]
+    again = make(dataset, share=0.5)
+    again.setup("test")
+    assert again.records.videos == drawn[1]
+
+
 def test_limit_needs_no_file_beyond_it(dataset):
     (dataset / "videos" / "clip6.mp4").unlink()
     make(dataset, limit=6).setup("test")
@@ -211,6 +226,7 @@ def test_absent_root_annotation_and_videos_are_each_one_sentence(dataset, tmp_pa
     [
         ("missing", "ignore", "missing='ignore' must be 'error' or 'skip'"),
         ("limit", 0, "limit=0 must be at least 1"),
+        ("share", 0, "share=0 must be above 0 and at most 1"),
         ("num_frames", 0, "num_frames=0 must be at least 1"),
         ("num_workers", -1, "num_workers=-1"),
         ("crop_scale", (0.8, 0.5), "crop_scale"),

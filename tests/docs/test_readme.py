@@ -20,7 +20,7 @@ from vidtldr.cli.paths import PROJECT_DIR
 COMMANDS = commands(r"^(python|torchrun|srun)\b.*\b(eval|train)\.py (?!--help)(.+)")
 TOOLS = commands(r"^(?:[A-Z_]+=\d+ )*python -m ((?:vidtldr|datamodules)[\w.]*) ?(.*)")
 SNIPPETS = [snippet for page in PAGES.values() for snippet in re.findall(r"```python\n(.*?)```", page, re.DOTALL)]
-WRITTEN_BY_RUNS = {"config.yaml"}
+WRITTEN_BY_RUNS = {"config.yaml", "search.yaml"}
 OTHER_OPTIONS = {
     "--config": "of every command",
     "--methods.vidtldr.r": "of a method",

@@ -31,8 +31,16 @@ def test_an_option_of_the_method_changes_the_cost(capsys: pytest.CaptureFixture[
         (["--option", "metric"], "write KEY=VALUE"),
         (["--option", "r=5"], "leave r out"),
         (["--backbone", "umt_x"], "unknown backbone 'umt_x': choose from"),
+        (["--data.root=data/msvd"], "unknown option --data.root=data/msvd: without --config, no data are read"),
     ],
 )
 def test_mistakes_are_answered_in_a_sentence(words: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         main(["--gflops", "178.0", *UMT_B, *words])
+
+
+def test_neither_data_nor_a_figure_is_answered_with_both_ways() -> None:
+    with pytest.raises(UserError, match="give --config NAME to search on data, or --gflops"):
+        main([])
+    with pytest.raises(UserError, match=r"needs a budget: --budget-gflops 0\.7x"):
+        main(["--config", "demo"])

@@ -6,6 +6,7 @@ CONFIG_OPTIONS = ("-c", "--config")
 METHODS_OPTION = "--methods"
 ONLY_OPTION = "--only"
 BASELINE_OPTION = "--baseline"
+SWEEP_OPTION = "--sweep"
 HELP_OPTIONS = ("-h", "--help")
 WHOLE_HELP_OPTION = "--trainer.help"
 
@@ -65,17 +66,27 @@ def join_baselines(argv: Sequence[str]) -> list[str]:
     >>> join_baselines(["--baseline", "tome", "--limit", "4", "--baseline=wide"])
     ['--limit', '4', '--baseline', 'tome,wide']
     """
+    rest, names = split_repeated(argv, BASELINE_OPTION)
+    return [*rest, BASELINE_OPTION, ",".join(names)] if names else rest
+
+
+def split_repeated(argv: Sequence[str], wanted: str) -> tuple[list[str], list[str]]:
+    """Take an option that may be given several times out, with all its values.
+
+    >>> split_repeated(["--sweep", "tome.r=10,20", "--limit", "4", "--sweep=wide.r=5"], "--sweep")
+    (['--limit', '4'], ['tome.r=10,20', 'wide.r=5'])
+    """
     rest: list[str] = []
-    names: list[str] = []
+    values: list[str] = []
     words = iter(argv)
     for word in words:
         option, equals, value = word.partition("=")
-        given = value if equals else next(words, None) if option == BASELINE_OPTION else None
-        if option == BASELINE_OPTION and given is not None:
-            names.append(given)
+        given = value if equals else next(words, None) if option == wanted else None
+        if option == wanted and given is not None:
+            values.append(given)
         else:
             rest.append(word)
-    return [*rest, BASELINE_OPTION, ",".join(names)] if names else rest
+    return rest, values
 
 
 def split_method_options(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str, str]]]:

@@ -13,10 +13,11 @@ from lightning import Callback, Trainer
 from rich.console import Console
 
 from datamodules.clips.decoder import BrokenVideoError
-from vidtldr.cli.argv import choose_methods, join_baselines, split_method_options
+from vidtldr.cli.argv import SWEEP_OPTION, choose_methods, join_baselines, split_method_options, split_repeated
 from vidtldr.cli.options import EVALUATION
 from vidtldr.cli.pairs import check_pairs, choose_pairs, known_pairs
 from vidtldr.cli.parser import ProjectCLI
+from vidtldr.cli.sweeps import Sweep, expand_sweeps
 from vidtldr.errors import UserError
 from vidtldr.evaluation.comparison import Comparison
 from vidtldr.evaluation.methods import build_methods, check_methods_fit
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> None:
         check_pictures_fit(module, datamodule)
     if cli.init_args("model").get("checkpoint") is None:
         _log.warning("the model's weights are random: --model.checkpoint FILE loads trained ones")
-    with _sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
+    with in_sentences(cli), Processes(cli.make_trainer(False, [])) as processes:
         run = cli.open_run(module, datamodule, processes)
         record = cli.new_record(module, datamodule, run, baselines)
         comparison = Comparison(run, record, processes, methods)
@@ -69,6 +70,7 @@ class EvalCLI(ProjectCLI):
     """The options of ``eval.py``."""
 
     def __init__(self, argv: Sequence[str]) -> None:
+        argv, sweeps = split_repeated(argv, SWEEP_OPTION)
         argv, changes = split_method_options(argv)
         super().__init__(EVALUATION, join_baselines(choose_methods(argv)))
         for key in ("only", "baseline"):
@@ -76,6 +78,7 @@ class EvalCLI(ProjectCLI):
                 self.config[key] = [name.strip() for name in names.split(",")]
         self._choose_pairs()
         self._change_methods(changes)
+        self._sweep(sweeps)
         self._apply_data_shortcuts()
 
     def check_trainer(self) -> None:
@@ -108,13 +111,22 @@ class EvalCLI(ProjectCLI):
             enable_model_summary=False,
         )
 
-    def open_run(self, module: Any, datamodule: Any, processes: Processes) -> Run:
+    def open_run(
+        self, module: Any, datamodule: Any, processes: Processes, *, within: str = "", **causes: object
+    ) -> Run:
         """The folder of this run, the same for all processes.
+
+        Args:
+            module: The task.
+            datamodule: The data.
+            processes: All of them.
+            within: Folder between the config's and the run's, for runs of another kind.
+            causes: What decides the numbers beside config, weights, data and versions.
 
         Raises:
             UserError: It cannot be written, or not be seen by all processes.
         """
-        parent = Path(self.config.output or Path("outputs") / self.config_name)
+        parent = Path(self.config.output or Path("outputs") / self.config_name / within)
         run = None
         if processes.is_first:
             cause = fingerprint(
@@ -122,6 +134,7 @@ class EvalCLI(ProjectCLI):
                 checkpoint=getattr(module, "checkpoint_sha256", None),
                 data=datamodule.fingerprint(),
                 versions=versions(),
+                **causes,
             )
             run = Run.open(parent, cause, fresh=self.config.fresh)
             self.save_config(run.folder)
@@ -170,6 +183,16 @@ class EvalCLI(ProjectCLI):
                 raise UserError(f"--methods.{name}.{option}: {value!r} cannot be read as YAML") from error
         self.config.methods = methods
 
+    def _sweep(self, texts: Sequence[str]) -> None:
+        """Put methods into the place of those that are swept: the config that is kept lists them one by one."""
+        in_config = self.config.sweep or []
+        texts = [*([in_config] if isinstance(in_config, str) else in_config), *texts]
+        expanded = expand_sweeps(self.config.methods, [Sweep.parse(text) for text in texts])
+        self.config.methods = {name: options for entry in expanded.values() for name, options in entry.items()}
+        if self.config.only is not None:
+            self.config.only = [name for entry in self.config.only for name in expanded.get(entry, [entry])]
+        self.config.sweep = None
+
     def _apply_data_shortcuts(self) -> None:
         wanted = {} if self.config.limit is None else {"limit": self.config.limit}
         wanted |= {"strict": True, "missing": "error"} if self.config.strict else {}
@@ -180,7 +203,7 @@ class EvalCLI(ProjectCLI):
 
 
 @contextmanager
-def _sentences(cli: EvalCLI) -> Iterator[None]:
+def in_sentences(cli: EvalCLI) -> Iterator[None]:
     """Errors of a run that the user can mend, in a sentence."""
     try:
         yield

@@ -98,6 +98,15 @@ def _add_options_of_evaluation(parser: ArgumentParser) -> None:
         help="Evaluate only these entries of the config's methods, in this order: --only base,tome. Default: all.",
     )
     parser.add_argument(
+        "--sweep",
+        type=list[str] | str | None,
+        default=None,
+        metavar="ENTRY.OPTION=VALUES",
+        help="Evaluate an entry with each of several values of an option: --sweep tome.r=10,20,40, or with lists "
+        "--sweep vidtldr.r=[36,12,6],[30,10]. Each value becomes a method such as tome-r10, in the entry's place. The "
+        "option can be repeated; several options of one entry give all combinations.",
+    )
+    parser.add_argument(
         "--pairs",
         type=str | None,
         default=None,

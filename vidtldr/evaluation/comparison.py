@@ -42,6 +42,11 @@ class Comparison:
         self._contributions: dict[str, Contributions] = {}
         self._album: Album | None = None
 
+    @property
+    def contributions(self) -> Mapping[str, Contributions]:
+        """What each video adds to the score of each method that is through; on the first process alone."""
+        return self._contributions
+
     def evaluate_all(self, subject: Subject) -> None:
         """Evaluate every method that an earlier run has not finished."""
         finished = self._processes.agree({name: self._run.finished(name) for name in self._methods})

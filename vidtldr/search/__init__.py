@@ -1,1 +1,1 @@
-"""Schedules of a method: which there are, what they cost, and which give a figure; ``python -m vidtldr.search``."""
+"""The command ``python -m vidtldr.search``: which schedule gives a figure, and which to take within a budget."""

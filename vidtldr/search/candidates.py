@@ -54,9 +54,12 @@ class Candidates:
         order = np.argsort(np.abs(self.gflops - gflops), kind="stable")
         return [self[index] for index in order[:count].tolist()]
 
-    def within(self, budget: float) -> "Candidates":
-        """Those that cost at most so many GFLOPs."""
-        kept = self.gflops <= budget
+    def within(self, budget: float, *, at_least: float = 0.0) -> "Candidates":
+        """Those that cost at most so many GFLOPs, and no less than others."""
+        return self.only((self.gflops <= budget) & (self.gflops >= at_least))
+
+    def only(self, kept: NDArray[np.bool_]) -> "Candidates":
+        """Those that are kept, ``[s]``."""
         return replace(self, schedules=self.schedules[kept], gflops=self.gflops[kept])
 
     def _rates(self, index: int) -> int | tuple[int, ...]:
