@@ -12,7 +12,7 @@ from datamodules.contract import EvaluationData
 from vidtldr.errors import UserError
 from vidtldr.evaluation.one_method import Subject
 from vidtldr.measuring.frame_shares import MeanFrameShares
-from vidtldr.measuring.test_clips import Clip, TestSet
+from vidtldr.measuring.shown_clips import Clip, TestSet
 from vidtldr.merging import Method
 from vidtldr.results.pictures import Album
 from vidtldr.tasks.base import AnyTask

@@ -12,7 +12,7 @@ from datamodules.clips.sampling import middle_frames, segment_centres
 from datamodules.clips.transforms import crops_along_long_side, resize_frames
 from datamodules.recognition import LabelledDataModule
 from vidtldr.errors import UserError
-from vidtldr.measuring.test_clips import Clip
+from vidtldr.measuring.shown_clips import Clip
 
 
 def clips_of_videos(paths: Sequence[Path], *, data_class: type, num_frames: int, image_size: int) -> list[Clip]:

@@ -19,7 +19,7 @@ from vidtldr.evaluation.methods import build_methods, check_methods_fit
 from vidtldr.figures.clips import clips_of_videos
 from vidtldr.figures.drawing import CLIP_FIGURES, FIGURES, Album
 from vidtldr.figures.of_clip import Place
-from vidtldr.measuring.test_clips import TestSet
+from vidtldr.measuring.shown_clips import TestSet
 from vidtldr.tasks.base import AnyTask
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from vidtldr.drawing.files import write_mp4, write_npz, write_png
 from vidtldr.drawing.strip import strip
 from vidtldr.figures.of_clip import Figure, Place, Subject, merging_figure, query_figure, saliency_figure
 from vidtldr.figures.of_set import Shares, shares_of
-from vidtldr.measuring.test_clips import Clip
+from vidtldr.measuring.shown_clips import Clip
 from vidtldr.merging import Method
 from vidtldr.storage.atomic_files import write_atomically
 

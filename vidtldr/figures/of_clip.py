@@ -11,7 +11,7 @@ from vidtldr.drawing.maps import Frames
 from vidtldr.drawing.pictures import Limits, heat_map, mark_patch, merge_map, resized, side_by_side
 from vidtldr.drawing.strip import Row
 from vidtldr.measuring.clip_grid import encoder_input
-from vidtldr.measuring.test_clips import Clip
+from vidtldr.measuring.shown_clips import Clip
 from vidtldr.measuring.token_scores import LayerScores, layer_scores, query_attention, rollout_scores
 from vidtldr.merging import Method
 from vidtldr.results.report import describe_options

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vidtldr.figures.of_clip import Subject
 from vidtldr.measuring.frame_shares import MeanFrameShares, position_only, representation_only
-from vidtldr.measuring.test_clips import Clip
+from vidtldr.measuring.shown_clips import Clip
 from vidtldr.measuring.token_scores import rollout_scores
 from vidtldr.merging import Method
 
