@@ -25,10 +25,9 @@ def contributions() -> dict[str, Contributions]:
     }
 
 
-def test_every_pair_stands_once_and_never_a_method_with_itself() -> None:
-    found = pairs(["a", "b", "c", "d"], ["c", "a", "d"])
-    assert found == [("a", "c"), ("b", "c"), ("d", "c"), ("b", "a"), ("d", "a"), ("b", "d")]
-    assert len({frozenset(pair) for pair in found}) == len(found) == 6
+def test_each_baseline_meets_each_other_method_and_never_itself() -> None:
+    found = pairs(["a", "b", "c"], ["c", "a"])
+    assert found == [("a", "c"), ("b", "c"), ("b", "a"), ("c", "a")]
 
 
 def test_a_baseline_that_is_not_there_is_passed_over() -> None:

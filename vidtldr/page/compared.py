@@ -48,7 +48,7 @@ class Compared:
     def score_name(self) -> str:
         """The compared score, as the table heads it."""
         table = self.run.record.score_tables[0]
-        heading = table.columns.get(table.compared, table.compared)
+        heading = table.compared_heading
         return heading if heading == table.title else f"{table.title} {heading}".strip()
 
     def point(self, method: str, x: float) -> Point:

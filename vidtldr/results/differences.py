@@ -44,17 +44,13 @@ def choose_baselines(methods: Mapping[str, Method], asked: Sequence[str] = ()) -
 
 
 def pairs(methods: Collection[str], baselines: Sequence[str]) -> list[tuple[str, str]]:
-    """Each method with each baseline; of two baselines, the later one with the earlier one alone.
+    """Each baseline with each other method.
 
     >>> pairs(["base", "tome", "vidtldr"], ["base", "tome"])
-    [('tome', 'base'), ('vidtldr', 'base'), ('vidtldr', 'tome')]
+    [('tome', 'base'), ('vidtldr', 'base'), ('base', 'tome'), ('vidtldr', 'tome')]
     """
-    return [
-        (method, baseline)
-        for number, baseline in enumerate(baselines)
-        for method in methods
-        if baseline in methods and method not in baselines[: number + 1]
-    ]
+    present = [baseline for baseline in baselines if baseline in methods]
+    return [(method, baseline) for baseline in present for method in methods if method != baseline]
 
 
 def compare(

@@ -78,7 +78,7 @@ def blocks(record: RunRecord, *, narrow: bool = False) -> list[Block]:
     if narrow and shown[1:]:
         scores = record.score_tables[0]
         told = _differences(record, scores, shown, intervals=True)
-        tables.append(_block(f"differences in {scores.compared}", _methods(results) | told))
+        tables.append(_block(f"differences in {scores.compared_heading}", _methods(results) | told))
     if narrow:
         tables.append(_block("speed", _methods(results) | _speed_columns(results)))
     if beside := paper_block(record):
@@ -109,6 +109,7 @@ def facts(record: RunRecord) -> list[tuple[str, str]]:
         ("results", f"{record.results_path}, for each sample {record.samples_path.name}"),
         *_pictures(record),
         ("tensorboard", f"tensorboard --logdir {record.tensorboard_dir}"),
+        ("page", f"python -m vidtldr.page {record.run_dir}"),
     ]
 
 
@@ -203,7 +204,7 @@ def _uncertainty(record: RunRecord) -> list[tuple[str, str]]:
     names = list(dict.fromkeys(each.baseline for each in record.differences))
     if not names:
         return []
-    told = f"difference of {record.score_tables[0].compared} to {' or '.join(names)}"
+    told = f"difference in {record.score_tables[0].compared_heading} to {' or '.join(names)}"
     told += f" [{100 * LEVEL:.0f} % confidence interval]: paired bootstrap over videos, {DRAWS:,} draws"
     return [(", ".join(f"Δ {name}" for name in names), told)]
 

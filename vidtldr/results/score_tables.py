@@ -22,6 +22,11 @@ class ScoreTable:
     title: str = ""
     prefix: str = ""
 
+    @property
+    def compared_heading(self) -> str:
+        """The heading under which the compared metric stands."""
+        return self.columns.get(self.compared, self.compared)
+
 
 def group_of(key: str, tables: tuple[ScoreTable, ...]) -> str:
     """The TensorBoard heading of a metric: that of the table with the longest prefix that fits."""
