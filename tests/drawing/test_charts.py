@@ -1,3 +1,4 @@
+import math
 import re
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def test_methods_have_colours_of_their_own_and_base_is_grey():
 def test_the_front_is_what_no_other_point_excels():
     cheap, dear, excelled, same_cost, as_good = Point(1, 50), Point(3, 70), Point(2, 40), Point(3, 65), Point(4, 70)
     assert front([as_good, dear, excelled, same_cost, cheap]) == [cheap, dear]
+    assert front([Point(0, math.nan), cheap, Point(2, math.nan), dear]) == [cheap, dear]
     assert front([]) == []
 
 

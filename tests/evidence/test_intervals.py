@@ -25,6 +25,8 @@ def test_videos_without_a_value_are_left_out():
     found = estimate(values)
     assert found.at(0) == (2.0, 1.0, 3.0)
     assert np.isnan(found.at(1)).all()
+    for values in (np.full((3, 2), np.nan), np.full((1, 2), np.nan)):  # of no video anything is known
+        assert np.isnan([estimate(values).at(0), estimate(values).at(1)]).all()
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_another():

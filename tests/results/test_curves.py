@@ -62,3 +62,8 @@ def test_a_long_test_set_is_thinned_and_keeps_its_end() -> None:
     curve = running_score(Contributions(tuple(map(str, range(5000))), ones, ones, "mean"))
     assert len(curve) <= 500
     assert (curve[0], curve[-1]) == ((1, 100.0), (5000, 100.0))
+
+
+def test_no_videos_have_no_curve() -> None:
+    nothing = np.zeros((0, 1))
+    assert running_score(Contributions((), nothing, nothing, "mean")) == []

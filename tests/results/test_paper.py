@@ -67,6 +67,7 @@ def test_a_whole_number_may_be_off_by_half_and_others_by_a_tenth() -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
+        (PaperRow([], "msvd"), r"paper.table: the paper has no table \[\]; known are 1, 2, .*, F"),
         (PaperRow(9, "msvd"), r"paper.table: the paper has no table 9; known are 1, 2, .*, F"),
         (PaperRow("2", "msvdd"), r"paper.row: Table 2 has no row msvdd; it has msrvtt, msvd, .*, ssv2_template"),
         (PaperRow([2, "C"], "lsmdc"), "Table C has no row lsmdc; it has msvd"),

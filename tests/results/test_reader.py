@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 
@@ -50,6 +51,13 @@ def test_what_was_written_is_read(tmp_path, as_folder):
     assert again.baselines == ["base", "tome"]
     assert again.to_dict() == run.to_dict()
     assert markdown(again) == markdown(run)
+
+
+def test_a_score_that_is_no_number_is_read_as_it_was(tmp_path):
+    metrics = dict.fromkeys(THREE[0].metrics, math.nan)
+    run = record(dataclasses.replace(THREE[0], metrics=metrics), *THREE[1:], baselines=["base"], run_dir=tmp_path)
+    run.write()
+    assert markdown(read_results(tmp_path)) == markdown(run)
 
 
 @pytest.mark.parametrize("version", [3, 4])

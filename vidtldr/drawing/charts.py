@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle
+from math import isnan
 from typing import Any
 
 import matplotlib
@@ -97,11 +98,13 @@ def colours(methods: Iterable[str], *, neutral: str = "base") -> dict[str, str]:
 def front(points: Iterable[Point]) -> list[Point]:
     """The points that no other one excels: of those with the same or a smaller ``x``, none has as large a ``y``.
 
+    One whose ``y`` is NaN excels none.
+
     Returns:
         From left to right; ``y`` rises strictly.
     """
     best: list[Point] = []
-    for point in sorted(points, key=lambda each: (each.x, -each.y)):
+    for point in sorted((each for each in points if not isnan(each.y)), key=lambda each: (each.x, -each.y)):
         if not best or point.y > best[-1].y:
             best.append(point)
     return best

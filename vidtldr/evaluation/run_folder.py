@@ -19,7 +19,7 @@ from vidtldr.storage.batch_store import BatchStore
 _log = logging.getLogger(__name__)
 
 _WORK = "work"  # there as long as a run is not through
-_CAUSE = "run.json"
+_CAUSE, _LOCK = ".run.json", ".lock"  # beside the folders of the methods, none of which begins with a dot
 _RESULT = "result.json"
 # What changes how fast a run is, or where it writes, and not what comes out.
 _WITHOUT_EFFECT = {
@@ -123,7 +123,7 @@ class Run:
 
     def _take(self) -> bool:
         """Whether nobody else is at work in this folder; nobody will be until this process ends."""
-        lock = (self.work / "lock").open("w")
+        lock = (self.work / _LOCK).open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -46,7 +46,7 @@ def estimate(values: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL, se
     total = times @ np.where(known, flat, 0.0)
     drawn = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     low, high = (np.full(flat.shape[1], np.nan) for _ in range(2))
-    some = known.any(axis=0)
-    low[some], high[some] = np.nanquantile(drawn[:, some], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    if (some := known.any(axis=0)).any():
+        low[some], high[some] = np.nanquantile(drawn[:, some], [(1 - level) / 2, (1 + level) / 2], axis=0)
     shape = values.shape[1:]
     return Estimate(mean_of_defined(values, axis=0), low.reshape(shape), high.reshape(shape))

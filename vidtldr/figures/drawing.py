@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import chain, count, product
 from pathlib import Path
 
 from timm.models.vision_transformer import VisionTransformer
@@ -54,10 +54,11 @@ class Album:
             UserError: A file cannot be written.
         """
         wanted = [number for number in CLIP_FIGURES if number in figures]
+        folders = _folders(clips)
         with closing(ProgressCallback()) as progress:
             progress.on_stage_start("figures of clips", len(clips) * len(wanted))
             for clip, number in product(clips, wanted):
-                self._draw(clip, number)
+                self._draw(clip, number, self.folder / folders[clip.name])
                 progress.on_stage_advance()
             progress.on_stage_end()
 
@@ -85,8 +86,7 @@ class Album:
         write_atomically(self.folder / "figure5.json", json.dumps(asdict(shares), indent=2) + "\n", durable=False)
         return shares
 
-    def _draw(self, clip: Clip, number: int) -> None:
-        folder = self.folder / clip.folder_name
+    def _draw(self, clip: Clip, number: int, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         subject = Subject(self.encoder, clip)
         figure = self._figure(number, subject)
@@ -111,3 +111,13 @@ class Album:
         # A file of its own has no page whose colours it could follow: grey reads on any.
         alone = chart.replace("currentColor", NEUTRAL).replace(f"var(--rule, {RULE})", f"{NEUTRAL}50")
         write_atomically(self.folder / f"{name}.svg", alone, durable=False)
+
+
+def _folders(clips: Iterable[Clip]) -> dict[str, str]:
+    """A folder for each clip by its name; ``a.mp4`` and ``a.avi`` do not share one."""
+    folders: dict[str, str] = {}
+    for clip in clips:
+        numbered = (f"{clip.folder_name}_{number}" for number in count(2))
+        names = chain([clip.folder_name], numbered)
+        folders[clip.name] = folders.get(clip.name) or next(name for name in names if name not in folders.values())
+    return folders

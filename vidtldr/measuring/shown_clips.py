@@ -85,13 +85,16 @@ class TestSet:
         Raises:
             UserError: There is none, or it cannot be read.
         """
-        for loader, names in enumerate(self.names):
-            for at, known in enumerate(names):
-                if name in (known, Path(known).stem):
-                    if (clip := self._read(loader, at)) is not None:
-                        return clip
-                    raise UserError(f"--sample {name}: the video cannot be read")
-        known_names = [known for names in self.names for known in names]
+        places = [(known, loader, at) for loader, names in enumerate(self.names) for at, known in enumerate(names)]
+        whole = (
+            place for place in places if place[0] == name
+        )  # first: a.b.mp4 does not stand for a.b where that is one
+        found = next(whole, None) or next((place for place in places if Path(place[0]).stem == name), None)
+        if found is not None:
+            if (clip := self._read(*found[1:])) is not None:
+                return clip
+            raise UserError(f"--sample {name}: the video cannot be read")
+        known_names = [known for known, *_ in places]
         closest = difflib.get_close_matches(name, known_names, n=1, cutoff=0) or known_names[:1]
         raise UserError(f"--sample {name}: no such video in the test set; did you mean {closest[0]}?")
 

@@ -59,6 +59,8 @@ def running_score(contributions: Contributions) -> Curve:
     score has no sample are left out.
     """
     scores = contributions.running()
+    if not len(scores):  # of a task that leaves no samples
+        return []
     steps = np.unique(np.linspace(1, len(scores), _MOST_VIDEOS).round().astype(int))
     return [(int(step), float(scores[step - 1])) for step in steps if np.isfinite(scores[step - 1])]
 

@@ -123,7 +123,7 @@ class PaperRow:
         Raises:
             UserError: A table is unknown, or has no such row; the message lists the known ones.
         """
-        for number in self.tables:
+        for number in self.tables or ("[]",):
             if number not in tables():
                 raise UserError(f"paper.table: the paper has no table {number}; known are {', '.join(tables())}")
             rows = dict.fromkeys(cell.row for cell in tables()[number].cells)

@@ -1,6 +1,7 @@
 """What a run leaves behind: records of each method and of their cause, and ``results.json``."""
 
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -124,7 +125,7 @@ class MethodResult:
             name=name,
             method=build_method(content["rule"], **content["options"]),
             gflops=content["gflops"],
-            metrics=content["metrics"],
+            metrics={key: math.nan if value is None else value for key, value in content["metrics"].items()},
             speed=Speed(**content["speed"], **content["memory"], seconds=content["seconds"]),
             evaluated=evaluated,
             gflops_per_layer=tuple(content.get("gflops_per_layer", ())),

@@ -134,6 +134,7 @@ def test_bad_options_are_answered_in_a_sentence(options: dict, sentence: str) ->
         ([ToMe(3), RunLength(keep=0.5)], "not tome, run_length"),
         ([RunLength(keep=0.5), RunLength(keep=0.5)], "not run_length, run_length"),
         ([RunLength(keep=0.5), RandomDrop(3), ToMe(3)], "not run_length, random_drop, tome"),
+        ([Chain([RunLength(keep=0.5), ToMe(3)]), VidTLDR(3)], "not chain, vidtldr"),  # of which tome would never run
         (["run_length", {"r": 3}], "chain was given 'run_length': name a method, such as {method: run_length, keep"),
         ([{"method": "run_length", "keep": 0.5}, {"method": "tome", "rate": 3}], "method 'tome' has no option 'rate'"),
     ],

@@ -137,6 +137,14 @@ def test_weights_that_are_left_aside_are_named(tmp_path: Path, caplog: pytest.Lo
     ]
 
 
+@pytest.mark.parametrize("options", [{}, {"name": "vit_base", "depth": 12}])
+def test_options_under_the_name_of_a_container_hide_no_weights(options: dict[str, object], tmp_path: Path) -> None:
+    torch.save({"model": options, "ema": options, "state_dict": {"a": torch.zeros(1)}}, tmp_path / "a.pth")
+    assert read_state_dict(tmp_path / "a.pth").keys() == {"a"}
+    with pytest.raises(UserError, match="holds no averaged weights"):
+        find_checkpoint(tmp_path / "a.pth", "ema").read()
+
+
 def test_a_container_that_holds_itself_is_refused(tmp_path: Path) -> None:
     content: dict[str, object] = {}
     content["model"] = content

@@ -191,3 +191,11 @@ def test_labels_that_say_nothing_are_no_class_names(labels: object, tmp_path: Pa
 def test_what_does_not_exist_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"checkpoint '.*none.pth' does not exist"):
         find_checkpoint(tmp_path / "none.pth")
+
+
+def test_a_config_with_odd_numbers_tells_nothing(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors")
+    for number in ("1e999", "-1e999", "NaN", "-3", "[16]", "null", '"many"'):
+        (tmp_path / "config.json").write_text(f'{{"num_frames": {number}, "image_size": {number}}}')
+        found = find_checkpoint(tmp_path)
+        assert (found.num_frames, found.image_size) == (None, None)

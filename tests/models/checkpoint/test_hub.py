@@ -38,7 +38,7 @@ print(json.dumps(answers))
 """
 _NAMES = (
     "org/videomae", "org/videomae@v1", "org/zoo:deep/b16.pth", "org/sharded", "org/zoo", "org/zoo:c.pth", "org/none",
-    "org/videomae@no-such", "org/gated", "weights/typo",
+    "org/videomae@no-such", "org/gated", "weights/typo", "org/videomae:../../../../outside.pth",
 )  # fmt: skip
 
 
@@ -77,6 +77,7 @@ def answers(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, 
     cache = tmp_path_factory.mktemp("cache")
     with hub_of(hub) as (address, asked):
         online, _ = _asked(cache, *_NAMES, HF_ENDPOINT=address)
+    torch.save({"b": torch.ones(1)}, cache / "outside.pth")
     offline, logged = _asked(cache, *_NAMES, HF_HUB_OFFLINE="1")
     return online, offline, logged, asked
 
@@ -128,6 +129,7 @@ def test_without_a_network_the_cache_is_read_or_a_sentence_says_what_to_put_wher
     assert offline["org/zoo:c.pth"].endswith("and give DIR/c.pth as --model.checkpoint")
     assert "cache lacks the weights of org/none" in offline["org/none"]
     assert "--revision no-such" in offline["org/videomae@no-such"]
+    assert "cache lacks ../../../../outside.pth of org/videomae" in offline["org/videomae:../../../../outside.pth"]
     assert not any("\n" in answer for answer in offline.values() if isinstance(answer, str))
 
 

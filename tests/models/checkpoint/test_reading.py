@@ -125,3 +125,46 @@ def test_what_was_downloaded_instead_is_said(content: bytes, sentence: str, tmp_
         assert str(tmp_path / name) in str(caught.value)
         told_by_name = "not a whole safetensors file" if name == "a.safetensors" else "not a file that torch.save wrote"
         assert sentence in str(caught.value) or told_by_name in str(caught.value)
+
+
+def test_an_archive_that_would_fill_the_memory_is_not_unpacked(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2**25)}, tmp_path / "stored.pth")
+    with zipfile.ZipFile(tmp_path / "stored.pth") as stored:
+        for name in ("bomb.pth", "bomb.pt"):
+            with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as squeezed:
+                for member in stored.namelist():
+                    squeezed.writestr(member, stored.read(member))
+                if name == "bomb.pt":
+                    squeezed.writestr("archive/constants.pkl", b"")  # looks like TorchScript
+            with pytest.raises(UserError, match=rf"{name}' is an archive of [\d,]+ bytes that unpacks to 134,"):
+                read_state_dict(tmp_path / name)
+    assert read_state_dict(tmp_path / "stored.pth")["a"].numel() == 2**25
+
+
+def test_a_squeezed_archive_of_weights_is_read(tmp_path: Path) -> None:
+    torch.save(_STATE, tmp_path / "stored.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "stored.pth") as stored,
+        zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as squeezed,
+    ):
+        for member in stored.namelist():
+            squeezed.writestr(member, stored.read(member))
+    _assert_read(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(("numbers", "stride", "refused"), [(4, 1, False), (1000, 0, True)])
+def test_a_torchscript_tensor_that_repeats_itself_is_not_copied(
+    numbers: int, stride: int, refused: bool, tmp_path: Path
+) -> None:
+    storage = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\4tQ"
+    view = b"K\0(M" + struct.pack("<H", numbers) + b"tK" + bytes([stride]) + b"\x85\x89ccollections\nOrderedDict\n)R"
+    call = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + b"tR"
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\2c__torch__\nM\n)\x81}X\1\0\0\0w" + call + b"sb.")
+        archive.writestr("a/data/0", bytes(16))
+        archive.writestr("a/constants.pkl", b"")
+    if refused:
+        with pytest.raises(UserError, match="it holds tensors that repeat themselves"):
+            read_state_dict(tmp_path / "a.pt")
+    else:
+        assert torch.equal(read_state_dict(tmp_path / "a.pt")["w"], torch.zeros(4))

@@ -30,7 +30,7 @@ class Chain(Method):
         """Make the methods, and check that they can follow each other."""
         object.__setattr__(self, "methods", tuple(_made(method) for method in self.methods))
         at_input = [method.reduces_input for method in self._made]
-        if at_input != [True, False]:
+        if at_input != [True, False] or any(isinstance(method, Chain) for method in self._made):
             names = ", ".join(method.name for method in self._made) or "nothing"
             raise ValueError(
                 f"chain takes a method at the input and one of the layers, such as run_length and vidtldr, not {names}"

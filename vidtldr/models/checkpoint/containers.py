@@ -73,7 +73,7 @@ def strip_prefixes(state: Mapping[str, Tensor]) -> StateDict:
 def _container(content: Mapping[Any, object], choice: Choice, source: str) -> str | None:
     """The name under which the wanted weights lie, and a word on others that lie there too; None where none do."""
     found = {
-        kind: [name for name in names if isinstance(content.get(name), Mapping)] for kind, names in _CONTAINERS.items()
+        kind: [name for name in names if _may_hold_weights(content.get(name))] for kind, names in _CONTAINERS.items()
     }
     if choice == "ema" and found["ema"]:
         return found["ema"][0]
@@ -91,6 +91,11 @@ def _container(content: Mapping[Any, object], choice: Choice, source: str) -> st
         if any(isinstance(value, Tensor) for value in cast(Mapping[Any, object], content[other]).values()):
             _log.warning("%s holds '%s' beside '%s': it is not read", source, other, name)
     return name
+
+
+def _may_hold_weights(value: object) -> bool:
+    """Whether something is a dictionary of tensors or of further ones; options of a ``model`` are neither."""
+    return isinstance(value, Mapping) and any(isinstance(entry, (Tensor, Mapping)) for entry in value.values())
 
 
 def _only_tensors(content: object, source: str) -> StateDict:

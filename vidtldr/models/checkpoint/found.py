@@ -145,6 +145,6 @@ def _positive(value: object) -> int | None:
     """A number of a config or, as a text, of safetensors; None for anything else."""
     try:
         number = int(value)  # type: ignore[call-overload]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last of an infinite one, which JSON may hold
         return None
     return number if number > 0 else None

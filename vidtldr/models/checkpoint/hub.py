@@ -72,9 +72,9 @@ def _from_cache(name: HubName, reason: Exception) -> Path:
     try:
         folder = _snapshot(name)
         files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-        path = folder / (name.file or choose_weights(files, str(name)))
-        if not path.is_file():
-            raise FileNotFoundError(path)
+        chosen = name.file or choose_weights(files, str(name))
+        if chosen not in files:  # nor is one outside of the folder
+            raise FileNotFoundError(chosen)
     except Exception as error:  # a cache without this repository, revision or file
         wanted = f" {name.file}" if name.file else ""
         revision = f" --revision {name.revision}" if name.revision else ""
@@ -85,7 +85,7 @@ def _from_cache(name: HubName, reason: Exception) -> Path:
             "--model.checkpoint"
         ) from error
     _log.warning("the hub cannot be reached: %s is taken from its cache (%s)", name, folder.name[:12])
-    return path
+    return folder / chosen
 
 
 def _snapshot(name: HubName) -> Path:

@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +16,9 @@ from vidtldr.models.checkpoint.sentences import one_line, printed
 from vidtldr.models.checkpoint.torchscript import is_torchscript, read_torchscript
 
 _BEGINNING = 1024  # bytes that are looked at
+# torch packs tensors as they are. An archive may be squeezed by hand, but one that holds far more than it is would fill
+# the memory; the second number leaves room for the code of a small TorchScript, which is squeezed.
+_MOST_TIMES, _AND_BYTES = 10, 2**26
 
 # What is downloaded in place of weights: how it begins, what it is and what helps.
 _NO_WEIGHTS: tuple[tuple[tuple[bytes, ...], str], ...] = (
@@ -83,6 +87,7 @@ def read_content(path: Path) -> object:
             return load_file(path)
         except Exception as error:  # besides SafetensorError, what torch makes of sizes that contradict each other
             raise UserError(f"checkpoint '{path}' is not a whole safetensors file ({one_line(error)})") from error
+    _refuse_what_would_fill_the_memory(path)
     if is_torchscript(path):
         return _read_archive(path)
     return _torch_load(path)
@@ -122,6 +127,20 @@ def _refuse_what_is_no_weights(path: Path, beginning: bytes) -> None:
     for beginnings, sentence in _NO_WEIGHTS:
         if beginning.startswith(beginnings) or text.lower().startswith(beginnings):
             raise UserError(f"checkpoint '{path}' {sentence}")
+
+
+def _refuse_what_would_fill_the_memory(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except Exception:  # no archive or a damaged one, which reading it will name
+        return
+    packed = path.stat().st_size
+    if unpacked > _MOST_TIMES * packed + _AND_BYTES:
+        raise UserError(
+            f"checkpoint '{path}' is an archive of {packed:,} bytes that unpacks to {unpacked:,}, which no weights do; "
+            "it was not loaded"
+        )
 
 
 def _read_archive(path: Path) -> object:

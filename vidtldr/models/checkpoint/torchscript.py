@@ -65,7 +65,7 @@ class _ModuleReader(pickle.Unpickler):
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda storage, offset, shape, stride, *_: storage.as_strided(shape, stride, offset).clone()
+            return lambda storage, offset, shape, stride, *_: _copy(storage.as_strided(shape, stride, offset))
         if module == "torch.jit._pickle":
             return lambda data, *_: data  # lists and tuples of one type
         if (module, name) == ("collections", "OrderedDict"):
@@ -75,6 +75,13 @@ class _ModuleReader(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Tensor:
         _, dtype, key, *_ = pid  # ("storage", type, key, device, size)
         return torch.frombuffer(bytearray(self._read_record(key)), dtype=dtype)
+
+
+def _copy(view: Tensor) -> Tensor:
+    """The numbers of a storage that a tensor looks at; refused where it repeats them, and its copy would be larger."""
+    if view.numel() * view.element_size() > view.untyped_storage().nbytes():
+        raise pickle.UnpicklingError("it holds tensors that repeat themselves")
+    return view.clone()
 
 
 def _named_tensors(module: Any, module_class: type, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
