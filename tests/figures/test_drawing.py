@@ -7,7 +7,7 @@ import torch
 
 from tests.helpers.vits import video_vit
 from vidtldr.figures.drawing import Album
-from vidtldr.measuring.test_clips import Clip
+from vidtldr.measuring.shown_clips import Clip
 
 
 def test_clips_whose_names_make_one_folder_do_not_overwrite_each_other(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import torch
 
-from vidtldr.measuring.test_clips import TestSet
+from vidtldr.measuring.shown_clips import TestSet
 
 
 def _data(*names: str) -> SimpleNamespace:
