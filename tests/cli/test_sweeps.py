@@ -66,7 +66,7 @@ def test_an_entry_with_a_rule_or_class_of_its_own_keeps_it() -> None:
         (["tome.r=[1,2"], "write ENTRY.OPTION=VALUE,VALUE"),
         (["tomme.r=1"], r"methods are base, tome, wide \(did you mean tome\?\)"),
         (["tome.r=1", "tome.r=2"], "tome.r is given twice"),
-        (["tome.q=1"], "method 'tome' has no option 'q': it takes r, metric"),
+        (["tome.q=1"], "method 'tome' has no option 'q': it takes r, merge, pooling, metric"),
         (["tome.metric=pixels"], "metric='pixels' is neither"),
         (["base.r=1"], "method 'base' has no option 'r'"),
     ],
