@@ -44,6 +44,8 @@ def test_misspelt_config_is_answered_with_the_closest():
 def test_unknown_config_is_answered_with_the_shipped_ones():
     with pytest.raises(UserError, match=r"shipped ones are .*umt_l_msrvtt\.yaml"):
         find_config("zzz")
+    with pytest.raises(UserError, match=r"shipped ones are ablation_table"):  # the closer ones first
+        find_config("abl")
 
 
 def test_relative_path_is_tried_in_the_working_directory_then_in_the_project(tmp_path, monkeypatch):

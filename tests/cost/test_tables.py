@@ -124,6 +124,7 @@ def test_zero_shot_schedules_reduce_as_many_tokens_as_the_paper_says() -> None:
 def test_the_command_prints_markdown_into_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--tables", "--config", "umt_b_msvd_zero_shot", "--pairs", "17m"])
     said = capsys.readouterr().out
+    assert "umt_b_msvd_zero_shot, pre-trained on 17M pairs" in said
     assert "| vidtldr | r=120,90,60,30 | 50.2 | 64% |" in said
     assert "| UMT-B, MSVD, vid-TLDR | 500,200,100,100 | derived | 182.2 | 182.2 | met |" in said
     assert "| UMT-B, MSR-VTT, rollout pruning | 600,200,100 | the row | 479.3 | 479.2 | met |" in said

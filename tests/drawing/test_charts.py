@@ -50,6 +50,43 @@ def test_an_interval_reaches_from_its_low_to_its_high_end():
     assert [y for _, y in interval] == pytest.approx([low, high], abs=0.01)  # tome's two scores are the ends
 
 
+def intervals(svg: str, *methods: str, palette: dict[str, str] = PALETTE) -> list[tuple[float, float, float]]:
+    """Where the interval of each method stands, its low and its high end, in pixels."""
+    found = []
+    for method in methods:
+        ((x, low), (_, high)) = next(line for line in lines_of(svg, palette[method]) if len(line) == 2)
+        found.append((x, low, high))
+    return found
+
+
+def test_intervals_at_one_cost_stand_side_by_side_and_keep_their_heights():
+    base, tome = Series("base", (Point(4, 40),)), Series("tome", (Point(2, 20, low=10, high=30),))
+    svg = scores_over_cost([base, tome, Series("vidtldr", (Point(2.001, 24, low=10, high=30),))])
+    (left, *ends), (right, *same_ends) = intervals(svg, "tome", "vidtldr")
+    assert right - left == pytest.approx(6, abs=0.2)
+    assert ends == same_ends
+    assert intervals(scores_over_cost([base, tome]), "tome")[0][0] == pytest.approx(left)  # the first stays
+
+
+def test_intervals_that_cover_nothing_stand_at_their_cost():
+    base, tome = Series("base", (Point(4, 60),)), Series("tome", (Point(2, 20, low=10, high=30),))
+    for above in (Point(2, 45, low=40, high=50), Point(2.5, 20, low=10, high=30)):
+        svg = scores_over_cost([base, Series("tome", (Point(above.x, 20, low=10, high=30),)), tome])
+        (first, *_), *_ = intervals(svg, "tome")
+        (x, *_), *_ = intervals(scores_over_cost([base, tome, Series("vidtldr", (above,))]), "vidtldr")
+        assert x == pytest.approx(first)
+
+
+def test_many_series_at_one_cost_do_not_leave_it():
+    names = ["m1", "m2", "m3", "m4", "m5", "m6"]
+    series = [Series(name, (Point(1, 20, low=10, high=30),)) for name in names]
+    palette = colours([*names, "base"])
+    svg = trade_off([*series, Series("base", (Point(2, 40),))], palette, title="t", x_label="x", y_label="y")
+    x = [place for place, *_ in intervals(svg, *names, palette=palette)]
+    assert len(set(x)) == 6
+    assert max(abs(place - x[0]) for place in x) == pytest.approx(12, abs=0.1)
+
+
 def test_several_points_of_a_method_are_joined_from_left_to_right():
     svg = scores_over_cost([Series("tome", (Point(3, 1), Point(1, 1), Point(2, 1)))])
     line = max(lines_of(svg, PALETTE["tome"]), key=len)

@@ -1,6 +1,7 @@
 """The whole command: samples of a config and videos without annotation, of joint and of single-frame models."""
 
 import json
+import re
 from pathlib import Path
 
 import av
@@ -102,7 +103,7 @@ def test_samples_of_a_config_are_drawn(retrieval: list[str], tmp_path: Path, cap
     with np.load(tmp_path / clips[0] / "figure4.npz") as arrays:
         assert all(arrays[name].sum() == pytest.approx(1) for name in ("sharpest", "flattest"))  # rows of a map
     with np.load(tmp_path / clips[0] / "figure6.npz") as arrays:
-        assert len(np.unique(arrays["tome_owner"])) == 16 - 3 * 2
+        assert len(np.unique(arrays["tome_owner"])) == 16 - 2 * 2  # after layer 2, the last of vid-TLDR's list
         assert len(np.unique(arrays["vidtldr_owner"])) == 16 - 5
         assert arrays["tome_mass"].tolist() == np.ones((4, 2, 2)).tolist()
     with av.open(str(tmp_path / clips[0] / "figure6.mp4")) as video:
@@ -114,7 +115,10 @@ def test_samples_of_a_config_are_drawn(retrieval: list[str], tmp_path: Path, cap
     assert len(lines) == 3 + 3 + 2
     assert all(len(line) == 4 and sum(line) == pytest.approx(1) for line in lines)
     assert shares["causes"]["both"] == shares["scores"]["attentiveness"]
-    assert (tmp_path / "figure5.svg").read_text().startswith("<svg")
+    for name in ("figure5", "figureA", "figure5_kept"):
+        chart = (tmp_path / f"{name}.svg").read_text()
+        assert chart.startswith("<svg")
+        assert "share (%), mean of 7 clips" in chart
 
 
 @pytest.mark.slow
@@ -132,8 +136,11 @@ def test_a_bare_video_is_drawn_by_every_backbone(
         assert arrays["vidtldr_owner"].shape == grid
     with np.load(tmp_path / "mine" / "figure4.npz") as arrays:
         assert set(arrays.files) == {"frames", "query"}
+    assert not (tmp_path / "figure5.json").exists()  # means of a set, which one's own videos are only if one says so
+    assert run(COMMAND, [*argv, "--data.root=nowhere", *more, "--figures", "5"]) == 0
     shares = json.loads((tmp_path / "figure5.json").read_text())
     assert (shares["num_clips"], shares["frames_per_step"]) == (1, NUM_FRAMES // grid[0])
+    assert "share (%), of 1 clip" in (tmp_path / "figure5.svg").read_text()
 
 
 @pytest.mark.slow
@@ -158,7 +165,8 @@ def test_a_config_is_asked_for(options: list[str], said: str, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--sample", "clip9_1_8"], "--sample clip9_1_8: no such video in the test set; did you mean clip"),
+        (["--sample", "clip9_1_8"], "--sample clip9_1_8: no such video in the test set (did you mean clip"),
+        (["--sample", "nope"], "--sample nope: no such video in the test set, whose names are such as clip"),
         (["--samples", "1", "--figures", "2", "--layer", "4"], "no layer 4: the model has 3"),
         (["--figures", "5", "--layer", "4"], "no layer 4: the model has 3"),
         (["--samples", "1", "--figures", "4", "--query", "4,0,0"], "no patch 4,0,0: a clip has 4 x 2 x 2"),
@@ -189,6 +197,5 @@ def test_what_is_no_video_is_named(retrieval: list[str], folder: Path, capsys: p
     ("option", "value"), [("--samples", "0"), ("--layer", "first"), ("--query", "1,2"), ("--figures", "3")]
 )
 def test_values_are_checked_before_anything_is_loaded(option: str, value: str, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit):
-        run(COMMAND, ["--config", "demo", option, value])
-    assert f"argument {option}: '{value}' is" in capsys.readouterr().err
+    said = refused(["--config", "demo", option, value], capsys)
+    assert re.fullmatch(rf"error: {option}: must be .*, not '{value}'", said)

@@ -222,6 +222,15 @@ def test_a_run_without_samples_or_base_still_gives_a_page(open_page: Open, tmp_p
     assert "no intervals" in opened.texts("figcaption")[0]
 
 
+@pytest.mark.parametrize(("num_frames", "step"), [(4, "tubelet of 2 frames"), (2, "frame"), (None, "frame")])
+def test_shares_are_counted_by_what_shares_tokens(num_frames: int | None, step: str, tmp_path: Path):
+    made = write_run(tmp_path / "run", recognised(RIGHT))
+    results = json.loads((made / "results.json").read_text())
+    results["config"]["model"]["init_args"]["num_frames"] = num_frames
+    (made / "results.json").write_text(json.dumps(results))
+    assert re.findall(r">((?:frame|tubelet)[^<]*)</text>", page_of(made).read_text()) == [step]
+
+
 def test_a_run_of_an_older_version_gives_a_page_without_what_it_lacks(open_page: Open, folder: Path):
     results = json.loads((folder / "results.json").read_text())
     for name, method in results["methods"].items():
@@ -263,7 +272,7 @@ def test_a_mistake_is_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.
     (tmp_path / "file").write_text("")
     for arguments, sentence in (
         ([str(tmp_path / "nowhere")], "holds no results.json"),
-        ([str(folder), "--baseline", "mine"], "--baseline mine"),
+        ([str(folder), "--baseline", "mine"], "has no method 'mine'; it has base, tome, vidtldr"),
         ([str(folder), "--out", str(tmp_path / "file")], "cannot write to"),
     ):
         assert run("vidtldr.page.command", arguments) == 2

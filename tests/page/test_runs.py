@@ -74,9 +74,25 @@ def test_what_is_no_run_is_refused_in_a_sentence(tmp_path: Path):
     assert "index.json is no list of pictures" in refusal(listed)
 
 
+def test_runs_further_down_are_listed(tmp_path: Path):
+    runs = [write_run(tmp_path / "outputs" / name / "2025-01-01_00-00-00", SAMPLES) for name in ("demo", "vqa")]
+    assert refusal(tmp_path / "outputs").endswith(f"give a run below it, {runs[0]}, {runs[1]}")
+    for number in range(8):
+        write_run(tmp_path / "outputs" / "demo" / f"2025-01-02_00-00-0{number}", SAMPLES)
+    assert refusal(tmp_path / "outputs").endswith("and 2 more")
+
+
+def test_a_run_that_has_finished_no_method_is_said_to_be_one(tmp_path: Path):
+    begun = tmp_path / "demo" / "2025-01-01_00-00-00"
+    begun.mkdir(parents=True)
+    (begun / "config.yaml").write_text("methods: {}\n")
+    assert refusal(begun).endswith("holds no results.json: this run has not finished a method yet")
+    assert refusal(begun.parent).endswith(f"the run {begun} has not finished a method yet")
+
+
 def test_a_baseline_that_was_not_evaluated_is_refused(tmp_path: Path):
     (run,) = read_runs([write_run(tmp_path / "run", SAMPLES)])
     assert run.baseline() == "base"
     assert run.baseline("vidtldr") == "vidtldr"
-    with pytest.raises(UserError, match=r"--baseline tome: .* but base, vidtldr"):
+    with pytest.raises(UserError, match=r"--baseline: .* has no method 'tome'; it has base, vidtldr"):
         run.baseline("tome")

@@ -31,6 +31,12 @@ def test_an_option_of_the_method_changes_the_cost(capsys: pytest.CaptureFixture[
         (["--option", "metric"], "write KEY=VALUE"),
         (["--option", "r=5"], "leave r out"),
         (["--backbone", "umt_x"], "unknown backbone 'umt_x': choose from"),
+        (["--gflops", "0"], r"--gflops 0 must be above 0 and at most 303\.\d, which umt_b costs with 12 frames"),
+        (["--gflops", "304"], "--gflops 304 must be above 0 and at most 303"),
+        (["--total", "7"], r"--total 7: no schedule of non-increasing multiples of 50 .*, 7 in all; try another"),
+        (["--frames", "0"], "--frames: must be a whole number, 1 or more, not '0'"),
+        (["--nearest", "-3"], "--nearest: must be a whole number, 1 or more, not '-3'"),
+        (["--step", "1.5"], "--step: must be a whole number, 1 or more, not '1.5'"),
         (["--data.root=data/msvd"], "unknown option --data.root=data/msvd: without --config, no data are read"),
     ],
 )

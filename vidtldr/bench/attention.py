@@ -3,7 +3,7 @@
 Fused attention without sharpness is what the backends are compared with: what sharpness costs.
 """
 
-import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidtldr.cli.arguments import CommandParser, positive
+from vidtldr.cli.entry import run as run_command
 from vidtldr.measuring.timing import Timing, interleaved
 from vidtldr.merging.attention.attend import attend
 from vidtldr.merging.attention.backends import Backend, attention_backend
@@ -118,7 +120,7 @@ def _fits(run: Callable[[], object]) -> bool:
     return True
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str]) -> None:
     """Print times beside fused attention's."""
     options = _parser().parse_args(argv)
     on_gpu = options.device == "cuda"
@@ -134,20 +136,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{name:24}{timing.median_seconds * 1e3:10.3f}  {timing.median_ratio:.2f}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     on_gpu = torch.cuda.is_available()
-    parser = argparse.ArgumentParser(prog="python -m vidtldr.bench.attention", description=__doc__)
+    parser = CommandParser("python -m vidtldr.bench.attention", __doc__)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if on_gpu else "cpu")
     parser.add_argument("--precision", choices=["32", "bf16", "16"], default="bf16" if on_gpu else "32")
-    parser.add_argument("--batch-size", type=int, default=8 if on_gpu else 1, metavar="N")
-    parser.add_argument("--num-tokens", type=int, default=2352, metavar="N", help="default: UMT with 12 frames")
-    parser.add_argument("--heads", type=int, default=12, metavar="N")
-    parser.add_argument("--width", type=int, default=64, metavar="N", help="channels of a head")
-    parser.add_argument("--rounds", type=int, default=9, metavar="N")
+    parser.add_argument("--batch-size", type=positive, default=8 if on_gpu else 1, metavar="N")
+    parser.add_argument("--num-tokens", type=positive, default=2352, metavar="N", help="default: UMT with 12 frames")
+    parser.add_argument("--heads", type=positive, default=12, metavar="N")
+    parser.add_argument("--width", type=positive, default=64, metavar="N", help="channels of a head")
+    parser.add_argument("--rounds", type=positive, default=9, metavar="N")
     backends = ["eager", "blocked", "triton"] if on_gpu else ["eager", "blocked"]
     parser.add_argument("--backends", nargs="+", choices=["eager", "blocked", "triton"], default=backends)
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command("vidtldr.bench.attention"))

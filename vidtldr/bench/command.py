@@ -10,16 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from vidtldr.bench.encoders import Candidate, Workload, activation_peaks
-from vidtldr.bench.options import (
-    DTYPES,
-    add_common,
-    check_compiler,
-    device_of,
-    facts,
-    positive,
-    print_facts,
-    write_json,
-)
+from vidtldr.bench.options import DTYPES, add_common, check_compiler, device_of, facts, print_facts, write_json
+from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.cli.entry import user_errors
 from vidtldr.measuring.timing import Timing, interleaved
 from vidtldr.merging.attention.backends import Backend
@@ -102,10 +94,10 @@ def _figures(row: Candidate, timing: Timing, peak: int) -> dict[str, Any]:
     }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m vidtldr.bench",
-        description=__doc__,
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "python -m vidtldr.bench",
+        __doc__,
         epilog="Others: python -m vidtldr.bench.attention (one layer), .rerank (the fusion encoder), .stages (all of "
         "an evaluation).",
     )

@@ -4,7 +4,6 @@ One thread, frames only: no resizing, no workers. decord is the first, so that r
 decord the others are; they mean something only for files that decord reads right, such as MP4s of H.264.
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +17,9 @@ from rich.console import Console
 
 from datamodules.clips.decoder import Decoder, FrameSampler, check_decoder, decoder_version, read_clip
 from datamodules.clips.sampling import dense_views, interleaved_views, middle_frames, segment_centres
-from vidtldr.bench.options import positive, print_facts, write_json
+from vidtldr.bench.options import print_facts, write_json
 from vidtldr.bench.videos import videos_for
+from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.cli.entry import run as run_command
 from vidtldr.cli.entry import user_errors
 from vidtldr.measuring.timing import Timing, interleaved
@@ -89,8 +89,8 @@ def _block(protocol: str, timings: dict[str, Timing], num_videos: int) -> Block:
     return Block(protocol, ["decoder", "ms a video", "speed-up"], rows)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vidtldr.bench.decoding", description=__doc__.split("\n\n")[0])
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m vidtldr.bench.decoding", __doc__.split("\n\n")[0])
     parser.add_argument("--videos", type=Path, metavar="FOLDER", help="videos to read (default: generated ones)")
     parser.add_argument("--num-videos", type=positive, default=4, metavar="N", help="how many (default 4)")
     parser.add_argument(

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vidtldr.cli.arguments import positive
 from vidtldr.cli.entry import user_errors
 from vidtldr.errors import UserError
 from vidtldr.results.records import device_name, versions
@@ -25,13 +26,6 @@ def add_common(parser: argparse.ArgumentParser, *, rounds: int) -> None:
     parser.add_argument("--precision", choices=list(DTYPES), default="32", help="dtype of weights and input")
     parser.add_argument("--device", metavar="NAME", help="cpu or cuda (default: a GPU if there is one)")
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="also write the figures as JSON")
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on."""
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
 
 
 def device_of(name: str | None) -> torch.device:

@@ -16,7 +16,8 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from vidtldr.bench.options import DTYPES, add_common, device_of, facts, positive, print_facts, write_json
+from vidtldr.bench.options import DTYPES, add_common, device_of, facts, print_facts, write_json
+from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.cli.entry import run as run_command
 from vidtldr.measuring.timing import Timing, interleaved
 from vidtldr.models.umt import UMT, UMT_SIZES, umt_size
@@ -124,8 +125,8 @@ def _facts(options: argparse.Namespace, difference: float) -> dict[str, str]:
     }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vidtldr.bench.rerank", description=__doc__.split("\n\n")[0])
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m vidtldr.bench.rerank", __doc__.split("\n\n")[0])
     parser.add_argument("--backbone", choices=list(UMT_SIZES), default="umt_b", help="size of the model")
     parser.add_argument("--pairs", type=positive, default=256, metavar="N", help="texts of the video (default 256)")
     parser.add_argument("--text-tokens", type=positive, default=32, metavar="N", help="longest text (default 32)")

@@ -19,9 +19,10 @@ from torch.utils.data import DataLoader
 
 from datamodules.loading.clip_datasets import ClipDataset
 from vidtldr.bench.encoders import Candidate, Loaded, Workload, model_section, model_settings
-from vidtldr.bench.options import DTYPES, add_common, device_of, facts, positive, print_facts, write_json
+from vidtldr.bench.options import DTYPES, add_common, device_of, facts, print_facts, write_json
 from vidtldr.bench.rerank import Pairs, score_shared
 from vidtldr.bench.videos import videos_for
+from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.cli.entry import run as run_command
 from vidtldr.cli.entry import user_errors
 from vidtldr.errors import UserError
@@ -129,8 +130,8 @@ def _facts(options: argparse.Namespace, videos: list[Path]) -> dict[str, str]:
     }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vidtldr.bench.stages", description=__doc__.split("\n\n")[0])
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m vidtldr.bench.stages", __doc__.split("\n\n")[0])
     parser.add_argument("-c", "--config", required=True, metavar="NAME", help="a config file, or a shipped one's name")
     parser.add_argument("--videos", type=Path, metavar="DIR", help="decode videos of this folder, not generated ones")
     parser.add_argument("--num-videos", type=positive, default=8, metavar="N", help="videos to decode (default 8)")

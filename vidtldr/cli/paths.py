@@ -19,7 +19,7 @@ def find_config(name: str) -> Path:
     """Find a config by path or bare name, with or without ``.yaml``: in the working directory, then among the shipped.
 
     Raises:
-        UserError: There is none; the message names the closest shipped one.
+        UserError: There is none; the message names the closest shipped one, or all, the closer ones first.
     """
     names = [name] if name.endswith(_SUFFIXES) else [f"{name}.yaml", name]
     for folder in (Path.cwd(), CONFIG_DIR):
@@ -27,10 +27,10 @@ def find_config(name: str) -> Path:
             if (folder / candidate).is_file():
                 return folder / candidate
     stems = [Path(shipped).stem for shipped in config_names()]  # every name ends in .yaml: no likeness to count
-    closest = difflib.get_close_matches(Path(names[0]).stem, stems, n=1, cutoff=0.5)
-    hint = (
-        f"did you mean {closest[0]}.yaml?" if closest else f"the shipped ones are {', '.join(config_names()) or 'none'}"
-    )
+    wanted = Path(names[0]).stem
+    closest = difflib.get_close_matches(wanted, stems, n=1, cutoff=0.5)
+    listed = [f"{stem}.yaml" for stem in difflib.get_close_matches(wanted, stems, n=len(stems) or 1, cutoff=0)]
+    hint = f"did you mean {closest[0]}.yaml?" if closest else f"the shipped ones are {', '.join(listed) or 'none'}"
     raise UserError(f"no config '{name}' in {Path.cwd()} or {CONFIG_DIR}: {hint}")
 
 

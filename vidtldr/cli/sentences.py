@@ -13,6 +13,7 @@ _KEY = re.compile(r'^(\s*)(?:- )?Parser key "([^"]+)":', re.MULTILINE)
 _NOT_ACCEPTED = re.compile(r"Option '([^']+)' is not accepted")
 _EXPECTED = re.compile(r"Expected an? (.+?)(?:\. Got value: (.*))?$", re.MULTILINE)
 _GIVEN = re.compile(r"Given value: (?:NestedArg\(key='[^']*', val=)?(.*?)\)?$", re.MULTILINE)
+_COUNT = re.compile(r"Not of type NonNegativeInt: (?:(\S+) does not conform|.*: '(.*)')")
 _LONGEST = 300  # characters of a message that no rule knows
 
 
@@ -23,7 +24,7 @@ def one_sentence(message: str, options: Iterable[str] = ()) -> str:
         message: As jsonargparse gives it.
         options: Legal command-line options, to suggest the closest.
     """
-    for rule in (_unrecognized, _unknown_key, _bad_value, _bad_class):
+    for rule in (_unrecognized, _unknown_key, _bad_value, _bad_count, _bad_class):
         if sentence := rule(message, list(options)):
             return sentence
     flat = on_one_line(message)
@@ -59,6 +60,13 @@ def _bad_value(message: str, options: list[str]) -> str | None:
         return None
     name = ".".join(match.group(2) for match in keys)
     return f"{name} must be {' or '.join(expected)}, not {given[-1]}"
+
+
+def _bad_count(message: str, options: list[str]) -> str | None:
+    key, count = _KEY.search(message), _COUNT.search(message)
+    if not key or not count:
+        return None
+    return f"{key.group(2)} must be a whole number, 0 or more, not {count.group(1) or count.group(2)}"
 
 
 def _bad_class(message: str, options: list[str]) -> str | None:

@@ -1,10 +1,10 @@
 """``python -m vidtldr.cost``: GFLOPs without weights, data or a model in memory."""
 
-import argparse
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from vidtldr.cli.arguments import CommandParser
 from vidtldr.errors import UserError
 from vidtldr.results.text_tables import print_blocks
 
@@ -30,8 +30,8 @@ def main(argv: Sequence[str]) -> None:
         print(f"\n{summary()}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vidtldr.cost", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m vidtldr.cost", __doc__)
     parser.add_argument("--tables", action="store_true", help="every GFLOPs figure of the paper beside ours")
     parser.add_argument(
         "-c",

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import cycle
+from itertools import count, cycle
 from math import isnan
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 INK, RULE = "#1f2328", "#d8dee4"
 """Text and grid; in a page they follow its own colours."""
@@ -21,6 +22,8 @@ INK, RULE = "#1f2328", "#d8dee4"
 NEUTRAL = "#7d8590"
 _PALETTE = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito (2008)
 _MARKERS = "osD^vPX"
+_NEAR = 0.015  # of the width or the height of the chart: closer points look like one
+_APART, _FARTHEST = 6.0, 12.0  # points of 1/72 inch: between two series at one cost, and from it
 
 STYLE: dict[Any, object] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: texts are as wide everywhere
@@ -122,6 +125,9 @@ def trade_off(
 ) -> str:
     """Scores over what they cost, with intervals.
 
+    Where a point or its interval would cover one of an earlier series, at the same cost as far as eyes can tell, the
+    later series is drawn a few pixels beside its costs, such that both are seen.
+
     Args:
         series: What to draw.
         palette: Colour of each method.
@@ -144,8 +150,8 @@ def trade_off(
                 [point.x for point in best], [point.y for point in best], where="post", color=INK, linewidth=1,
                 linestyle=":", zorder=2, label="front",
             )  # fmt: skip
-        for each in series:
-            _draw_points(axes, each, palette[each.method], markers[each.run])
+        for each, shift in zip(series, _shifts(series)):
+            _draw_points(axes, each, palette[each.method], markers[each.run], shift=shift)
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.margins(0.12, 0.12)
         _legend(axes, markers if len(markers) > 1 else {})
@@ -227,13 +233,50 @@ def _figure(*, taller: float = 0) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _draw_points(axes: Axes, series: Series, colour: str, marker: str) -> None:
-    points = sorted(series.points, key=lambda point: point.x)
+def _shifts(series: Sequence[Series]) -> list[float]:
+    """How far each series is drawn to the right of its costs, in points of 1/72 inch.
+
+    Each takes the first place that no earlier one takes which it would cover: 0 is at its costs, 1 beside it on the
+    right, 2 on the left, and so on.
+    """
+    points = [point for each in series for point in each.points]
+    width, height = (_NEAR * (max(ends) - min(ends)) for ends in ([each.x for each in points], _ends(points)))
+    places: list[int] = []
+    for each in series:
+        taken = {place for place, other in zip(places, series) if _cover(each, other, width, height)}
+        places.append(next(place for place in count() if place not in taken))
+    steps = [(place + 1) // 2 for place in places]
+    apart = min(_APART, _FARTHEST / max(1, *steps))
+    return [apart * (step if place % 2 else -step) for place, step in zip(places, steps)]
+
+
+def _cover(one: Series, other: Series, width: float, height: float) -> bool:
+    """Whether a point of one lies on a point of the other or on its interval."""
+    return any(
+        abs(a.x - b.x) <= width
+        and min(_ends([a])) - height <= max(_ends([b]))
+        and min(_ends([b])) - height <= max(_ends([a]))
+        for a in one.points
+        for b in other.points
+    )
+
+
+def _ends(points: Iterable[Point]) -> list[float]:
+    """All values and ends of intervals."""
+    return [end for point in points for end in (point.low, point.y, point.high) if end is not None]
+
+
+def _draw_points(axes: Axes, series: Series, colour: str, marker: str, *, shift: float = 0) -> None:
+    points, drawn = sorted(series.points, key=lambda point: point.x), list[Line2D]()
     for point in points:
         if point.low is not None and point.high is not None:
-            axes.plot([point.x, point.x], [point.low, point.high], color=colour, linewidth=1.2, zorder=3)
+            drawn += axes.plot([point.x, point.x], [point.low, point.high], color=colour, linewidth=1.2, zorder=3)
     x, y = [point.x for point in points], [point.y for point in points]
-    axes.plot(x, y, color=colour, marker=marker, linewidth=0.9, label=series.method, zorder=4)
+    drawn += axes.plot(x, y, color=colour, marker=marker, linewidth=0.9, label=series.method, zorder=4)
+    if shift:  # afterwards: the axes shall count the costs themselves
+        moved = axes.transData + ScaledTranslation(shift / 72, 0, axes.figure.dpi_scale_trans)
+        for line in drawn:
+            line.set_transform(moved)
 
 
 def _legend(axes: Axes, runs: Mapping[str, str] | None = None) -> None:

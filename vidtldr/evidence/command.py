@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from callbacks.progress import ProgressCallback
+from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.cli.entry import user_errors
 from vidtldr.evidence.charts import frame_chart, layer_chart
 from vidtldr.evidence.report import as_json, blocks
@@ -51,14 +52,13 @@ def _evidence_of(name: str, overrides: Sequence[str], options: argparse.Namespac
     return found
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     about, details = (__doc__ or "").split("\n\n", 1)
-    parser = argparse.ArgumentParser(
-        prog="python -m vidtldr.evidence",
+    parser = CommandParser(
+        "python -m vidtldr.evidence",
+        about,
         usage="python -m vidtldr.evidence [--config NAME ...] [--videos N] [--seed N] [--out DIR] [options]",
-        description=about,
         epilog=details,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "-c",
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a config with generated videos; may be repeated, each is a model of its own (default: the four demos)",
     )
-    parser.add_argument("--videos", type=_positive, default=60, metavar="N", help="videos for each model (60)")
+    parser.add_argument("--videos", type=positive, default=60, metavar="N", help="videos for each model (60)")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of untrained weights and of the random score (0)"
     )
@@ -79,9 +79,3 @@ def _parser() -> argparse.ArgumentParser:
         help="folder to write to (outputs/evidence)",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)

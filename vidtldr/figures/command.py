@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.cli.argv import configs_named
 from vidtldr.cli.entry import user_errors
 from vidtldr.cli.evaluate import EvalCLI
@@ -32,6 +33,7 @@ def main(argv: Sequence[str]) -> None:
         UserError: Something that the user can mend.
     """
     options, rest = _parser().parse_known_args(argv)
+    figures = options.figures or (CLIP_FIGURES if options.video else FIGURES)
     if not configs_named(rest):
         raise UserError("no config given: add --config NAME, whose model and methods are drawn")
     cli = EvalCLI(rest)
@@ -52,14 +54,14 @@ def main(argv: Sequence[str]) -> None:
     with user_errors(ValueError, OSError):
         if test_set is None:
             clips = clips_of_videos(options.video, **_shape(cli))
-            album.draw_clips(clips, options.figures)
-            if 5 in options.figures:
+            album.draw_clips(clips, figures)
+            if 5 in figures:
                 album.draw_set(clips, len(clips))
         else:
-            if set(options.figures) & set(CLIP_FIGURES):
+            if set(figures) & set(CLIP_FIGURES):
                 named = [test_set.named(name) for name in options.sample]
-                album.draw_clips(named or test_set.spread(options.samples), options.figures)
-            if 5 in options.figures:
+                album.draw_clips(named or test_set.spread(options.samples), figures)
+            if 5 in figures:
                 album.draw_set(test_set.all(), len(test_set))
     print(f"written to {album.folder}")
 
@@ -82,32 +84,31 @@ def _shape(cli: EvalCLI) -> _Shape:
     }
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> CommandParser:
     about, details = (__doc__ or "").split("\n\n", 1)
-    parser = argparse.ArgumentParser(
-        prog="python -m vidtldr.figures",
+    parser = CommandParser(
+        "python -m vidtldr.figures",
+        about,
         usage="python -m vidtldr.figures --config NAME [--samples N | --sample NAME | --video FILE ...] [options]",
-        description=about,
         epilog=details,
-        allow_abbrev=False,
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--samples", type=_positive, default=6, metavar="N", help="clips, spread over the test set (6)")
+    which.add_argument("--samples", type=positive, default=6, metavar="N", help="clips, spread over the test set (6)")
     which.add_argument("--sample", action="append", default=[], metavar="NAME", help="this video; may be repeated")
     which.add_argument("--video", nargs="+", type=Path, default=[], metavar="FILE", help="videos of your own")
     parser.add_argument(
         "--figures",
         type=_figures,
-        default=FIGURES,
         metavar="LIST",
-        help="2: saliency, attentiveness, rollout; 4: attention of a patch; 5: share of each frame over the whole test "
-        "set (--limit N: its first videos), and A; 6: where tokens merged (default 2,4,5,6)",
+        help="2: saliency, attentiveness, rollout; 4: attention of a patch; 5: share of each frame, a mean over the "
+        "test set (--limit N: its first videos), and A; 6: where tokens merged (default 2,4,5,6; with --video 2,4,6)",
     )
     parser.add_argument(
         "--layer",
-        type=_positive,
+        type=positive,
         metavar="N",
-        help="layer that is looked at, from 1 (default: the first, in figure 6 the last)",
+        help="layer that is looked at, from 1 (default: the first; in figure 6 the last in which a method whose r "
+        "is a list reduces, or else the last of all)",
     )
     parser.add_argument(
         "--query",
@@ -119,22 +120,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
 def _figures(text: str) -> tuple[int, ...]:
     numbers = text.replace(",", " ").split()
     if not numbers or not all(number in map(str, FIGURES) for number in numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of {', '.join(map(str, FIGURES))}")
+        raise argparse.ArgumentTypeError(f"must be a list of {', '.join(map(str, FIGURES))}, not '{text}'")
     return tuple(map(int, numbers))
 
 
 def _place(text: str) -> Place:
     parts = text.split(",")
     if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not FRAME,ROW,COL, such as 0,2,3")
+        raise argparse.ArgumentTypeError(f"must be FRAME,ROW,COL, such as 0,2,3, not '{text}'")
     step, row, column = map(int, parts)
     return step, row, column

@@ -15,6 +15,7 @@ from vidtldr.drawing.files import write_mp4, write_npz, write_png
 from vidtldr.drawing.strip import strip
 from vidtldr.figures.of_clip import Figure, Place, Subject, merging_figure, query_figure, saliency_figure
 from vidtldr.figures.of_set import Shares, shares_of
+from vidtldr.measuring.frame_shares import step_name
 from vidtldr.measuring.shown_clips import Clip
 from vidtldr.merging import Method
 from vidtldr.storage.atomic_files import write_atomically
@@ -36,7 +37,8 @@ class Album:
         encoder: In eval mode.
         methods: Those that reduce, by name.
         folder: Where files go; made where it is missing.
-        layer: Index of the layer that is looked at, 0-based; None takes the first, and in figure 6 the last.
+        layer: Index of the layer that is looked at, 0-based; None takes the first, and in figure 6 what
+            :func:`~vidtldr.figures.of_clip.merging_figure` takes.
         query: Patch of figure 4; None takes two that differ most.
     """
 
@@ -79,10 +81,10 @@ class Album:
             advance = progress.on_stage_advance
             shares = shares_of(self.encoder, clips, self.methods, layer=self.layer or 0, on_clip=advance)
             progress.on_stage_end()
-        step = "frame" if shares.frames_per_step == 1 else f"tubelet of {shares.frames_per_step} frames"
+        step = step_name(shares.frames_per_step)
         for name, lines in ("figure5", shares.scores), ("figureA", shares.causes), ("figure5_kept", shares.kept):
             if lines:
-                self._chart(name, lines, step)
+                self._chart(name, lines, step, shares.num_clips)
         write_atomically(self.folder / "figure5.json", json.dumps(asdict(shares), indent=2) + "\n", durable=False)
         return shares
 
@@ -103,11 +105,12 @@ class Album:
             return query_figure(subject, layer=self.layer or 0, query=self.query)
         return merging_figure(subject, self.methods, layer=self.layer)
 
-    def _chart(self, name: str, shares: Mapping[str, Sequence[float]], step: str) -> None:
+    def _chart(self, name: str, shares: Mapping[str, Sequence[float]], step: str, num_clips: int) -> None:
         even = 100 / len(next(iter(shares.values())))
         percent = {key: [100 * share for share in values] for key, values in shares.items()}
         title = f"Share of each {step} by {', '.join(shares)}"
-        chart = curves(percent, colours(percent), title=title, x_label=step, y_label="share (%)", even=even)
+        of = "of 1 clip" if num_clips == 1 else f"mean of {num_clips:,} clips"
+        chart = curves(percent, colours(percent), title=title, x_label=step, y_label=f"share (%), {of}", even=even)
         # A file of its own has no page whose colours it could follow: grey reads on any.
         alone = chart.replace("currentColor", NEUTRAL).replace(f"var(--rule, {RULE})", f"{NEUTRAL}50")
         write_atomically(self.folder / f"{name}.svg", alone, durable=False)

@@ -1,6 +1,6 @@
 """Figures 2, 4 and 6 of the paper, of one clip: arrays first, then the rows of a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,8 +139,12 @@ def merging_figure(subject: Subject, methods: Mapping[str, Method], *, layer: in
     Args:
         subject: Model and clip.
         methods: By name.
-        layer: Index of the layer behind which tokens are looked at, 0-based; None means the last.
+        layer: Index of the layer behind which tokens are looked at, 0-based; None means the last one in which a method
+            whose ``r`` is a list reduces, such as vid-TLDR, and the last of all where no method's is. Those that reduce
+            in every layer may have a single token left behind the last, which shows nothing.
     """
+    if layer is None:
+        layer = _last_listed(methods.values(), depth=len(subject.encoder.blocks))
     frames = subject.frames
     rows, videos = [Row(frames, subject.clip.name)], [frames]
     arrays: dict[str, np.ndarray] = {}
@@ -150,12 +154,19 @@ def merging_figure(subject: Subject, methods: Mapping[str, Method], *, layer: in
         arrays |= {f"{name}_owner": owner, f"{name}_share": share, f"{name}_mass": mass}
         title = " ".join(filter(None, (name, describe_options(method.changed_options()))))
         merged = merge_map(frames, owner, share)
-        rows.append(Row(merged, f"{title}: {scores.num_tokens} tokens of {owner.size}"))
+        left = "1 token" if scores.num_tokens == 1 else f"{scores.num_tokens} tokens"
+        rows.append(Row(merged, f"{title}: {left} of {owner.size} after layer {layer + 1}"))
         if not np.all(mass == 1):  # of ToMe it always is
             rows.append(_heat(frames, mass, f"{name}: mass of the token for each of its patches", Limits(0, 1)))
             rows.append(_heat(frames, share, f"{name}: share of the patch that survives", Limits(0, 1)))
         videos.append(merged)
     return Figure(rows, arrays, tuple(videos))
+
+
+def _last_listed(methods: Iterable[Method], *, depth: int) -> int:
+    """Index of the last layer in which a method whose ``r`` is a list reduces; the last one where there is none."""
+    schedules = [method.schedule(depth) for method in methods if isinstance(method.r, Sequence)]
+    return max((layer for rates in schedules for layer, rate in enumerate(rates) if rate), default=depth - 1)
 
 
 def _heat(frames: Frames, values: np.ndarray, caption: str, limits: Limits | None = None) -> Row:

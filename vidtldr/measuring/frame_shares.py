@@ -11,6 +11,15 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 
+def step_name(frames_per_step: int) -> str:
+    """What shares are counted by: frames, or tubelets whose frames share their tokens.
+
+    >>> step_name(2)
+    'tubelet of 2 frames'
+    """
+    return "frame" if frames_per_step == 1 else f"tubelet of {frames_per_step} frames"
+
+
 def frame_shares(scores: Tensor) -> Tensor:
     """The share of each step of time in the sum of a clip's scores.
 

@@ -1,6 +1,5 @@
 """Single clips of a test set, as an evaluation would show them to the model."""
 
-import difflib
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from datamodules.clips.sampling import middle_frames
 from datamodules.loading.batches import ClipBatch, ViewBatch
 from datamodules.loading.sharding import Sharing
 from vidtldr.drawing.maps import Frames
-from vidtldr.errors import UserError
+from vidtldr.errors import UserError, did_you_mean
 
 _log = logging.getLogger(__name__)
 
@@ -86,17 +85,14 @@ class TestSet:
             UserError: There is none, or it cannot be read.
         """
         places = [(known, loader, at) for loader, names in enumerate(self.names) for at, known in enumerate(names)]
-        whole = (
-            place for place in places if place[0] == name
-        )  # first: a.b.mp4 does not stand for a.b where that is one
-        found = next(whole, None) or next((place for place in places if Path(place[0]).stem == name), None)
-        if found is not None:
-            if (clip := self._read(*found[1:])) is not None:
+        whole = [place for place in places if place[0] == name]  # a.b.mp4 does not stand for a.b where that is one
+        for _, loader, at in whole or [place for place in places if Path(place[0]).stem == name]:
+            if (clip := self._read(loader, at)) is not None:
                 return clip
             raise UserError(f"--sample {name}: the video cannot be read")
         known_names = [known for known, *_ in places]
-        closest = difflib.get_close_matches(name, known_names, n=1, cutoff=0) or known_names[:1]
-        raise UserError(f"--sample {name}: no such video in the test set; did you mean {closest[0]}?")
+        hint = did_you_mean(name, known_names) or f", whose names are such as {known_names[0]}"
+        raise UserError(f"--sample {name}: no such video in the test set{hint}")
 
     def all(self) -> Iterator[Clip]:
         """All clips, in order; unreadable ones are left out, and said to be."""

@@ -30,9 +30,9 @@ class LayerScores:
         attentiveness: Attention that the patch's token receives (Eq. 3), ``[b, t, h, w]``, float32.
         sharpness: Negative entropy of its own attention (Eq. 5), ``[b, t, h, w]``, float32, <= 0.
         saliency: vid-TLDR's score of it (Eq. 8-9), ``[b, t, h, w]``, in [0, 1].
-        owner: The token that stands for the patch behind the layer, ``[b, t, h, w]``, int64, distinct within a clip; -1
+        owner: The token that stands for the patch after the layer, ``[b, t, h, w]``, int64, distinct within a clip; -1
             for a patch that was dropped.
-        share: How much of the patch survives behind the layer, ``[b, t, h, w]``, in [0, 1].
+        share: How much of the patch survives after the layer, ``[b, t, h, w]``, in [0, 1].
         mass: Mass of its token over the number of patches that the token stands for, ``[b, t, h, w]``; 0 if dropped.
     """
 

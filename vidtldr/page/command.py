@@ -1,10 +1,10 @@
 """``python -m vidtldr.page``: one page from one run or several, to be opened from disk."""
 
-import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidtldr.cli.arguments import CommandParser
 from vidtldr.errors import UserError
 
 
@@ -36,8 +36,8 @@ def _common_folder(folders: Sequence[Path]) -> Path:
         raise UserError("the runs have no folder in common: say with --out where the page shall go") from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vidtldr.page", description=__doc__)
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m vidtldr.page", __doc__)
     parser.add_argument(
         "runs",
         nargs="+",

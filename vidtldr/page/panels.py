@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vidtldr.drawing.charts import Point, Reference, Series, curves, over_sets, trade_off
+from vidtldr.measuring.frame_shares import step_name
 from vidtldr.page.compared import Compared
 from vidtldr.page.runs import Run
 from vidtldr.results.bootstrap import LEVEL
@@ -164,11 +165,11 @@ def _layers(run: Run, palette: Mapping[str, str]) -> list[Panel]:
     if tokens:
         title = "Tokens that leave each layer"
         svg = curves(tokens, palette, title=f"{title} {run.label}", x_label="layer", y_label="tokens")
-        panels.append(Panel(title, svg, "Of one clip."))
+        panels.append(Panel(title, svg, "Computed for one clip."))
     if costs:
         title = "GFLOPs of each layer"
         svg = curves(costs, palette, title=f"{title} {run.label}", x_label="layer", y_label="GFLOPs")
-        panels.append(Panel(title, svg, "Of one clip; what merging costs is in them."))
+        panels.append(Panel(title, svg, "Computed for one clip; what merging costs is included."))
     return panels
 
 
@@ -179,10 +180,7 @@ def _frames(run: Run, palette: Mapping[str, str]) -> list[Panel]:
         return []
     title, longest = "Share of each frame", max(map(len, shares.values()))
     percent = {name: [100 * share for share in each] for name, each in shares.items()}
-    svg = curves(
-        percent, palette, title=f"{title} {run.label}", x_label="frame", y_label="share (%)", even=100 / longest
-    )
-    caption = (
-        "Of what a method keeps, as the mean over the clips that have pictures; frames that share their tokens are"
-    )
-    return [Panel(title, svg, f"{caption} one. Dashed: all alike.")]
+    step = step_name(max(1, run.num_frames // longest) if run.num_frames else 1)
+    svg = curves(percent, palette, title=f"{title} {run.label}", x_label=step, y_label="share (%)", even=100 / longest)
+    caption = "Of what a method keeps, as the mean over the clips that have pictures. Dashed: all alike."
+    return [Panel(title, svg, caption)]

@@ -13,6 +13,9 @@ from vidtldr.results.samples import Sample, read_samples
 Pictures = Mapping[str, Mapping[str, Mapping[str, str]]]
 """By video, method and kind (``png``, ``mp4``): a file below the folder of pictures."""
 
+_CONFIG = "config.yaml"  # there from the start of a run on
+_MOST_LISTED = 8
+
 
 @dataclass(frozen=True)
 class Run:
@@ -45,6 +48,12 @@ class Run:
         """Names of the methods, in the order of the table."""
         return [result.name for result in self.record.results]
 
+    @property
+    def num_frames(self) -> int | None:
+        """Frames of a clip, as the config says; None where it does not."""
+        told = ((self.record.config.get("model") or {}).get("init_args") or {}).get("num_frames")
+        return told if isinstance(told, int) else None
+
     def result(self, method: str) -> MethodResult:
         """What came out for a method."""
         return next(result for result in self.record.results if result.name == method)
@@ -62,7 +71,7 @@ class Run:
         if wanted is None:
             return next((result.name for result in self.record.results if result.method.name == "base"), None)
         if wanted not in self.methods:
-            raise UserError(f"--baseline {wanted}: {self.folder} has no such method, but {', '.join(self.methods)}")
+            raise UserError(f"--baseline: {self.folder} has no method '{wanted}'; it has {', '.join(self.methods)}")
         return wanted
 
 
@@ -92,10 +101,23 @@ def _run_folder(path: Path) -> Path:
     if (path / "results.json").exists():
         return path
     runs = sorted(file.parent for file in path.glob("*/results.json"))
-    if not runs:
-        raise UserError(f"{path} holds no results.json: give the folder of a run, such as outputs/demo/DATE_TIME")
+    if not runs or (path / _CONFIG).exists():
+        raise UserError(f"{path} holds no results.json: {_instead(path, runs)}")
     finished = [run for run in runs if read_results(run).finished]
     return (finished or runs)[-1]  # their names are dates
+
+
+def _instead(path: Path, below: Sequence[Path]) -> str:
+    """What to do about a folder without results."""
+    runs = below or sorted(file.parent for file in path.glob("*/*/results.json"))
+    if runs:
+        more = f" and {len(runs) - _MOST_LISTED} more" if len(runs) > _MOST_LISTED else ""
+        return f"give a run below it, {', '.join(map(str, runs[-_MOST_LISTED:]))}{more}"
+    if (path / _CONFIG).exists():
+        return "this run has not finished a method yet"
+    if begun := sorted(path.glob(f"*/{_CONFIG}")):
+        return f"the run {begun[-1].parent} has not finished a method yet"
+    return "give the folder of a run, such as outputs/demo/DATE_TIME"
 
 
 def _finished_record(folder: Path) -> RunRecord:

@@ -24,7 +24,7 @@ class ClipTrace:
     """What a method made of a clip.
 
     Attributes:
-        owner: Which token stands for each patch behind the last layer, ``[t, h, w]``, integers; -1 for none.
+        owner: Which token stands for each patch after the last layer, ``[t, h, w]``, integers; -1 for none.
         share: How much of each patch is left, ``[t, h, w]``, in [0, 1].
         num_tokens: Tokens that leave the last layer, prefix tokens included.
     """

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 import yaml
 from rich.console import Console
 
+from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.errors import UserError
-from vidtldr.measuring.flops_analytic import Tower
+from vidtldr.measuring.flops_analytic import Tower, analytic_gflops
 from vidtldr.measuring.towers import build_tower
 from vidtldr.merging import build_method
 from vidtldr.results.gflops import gflops_digits
@@ -76,11 +77,20 @@ def _by_figure(options: argparse.Namespace, given: Mapping[str, object]) -> None
         )
     except (ValueError, TypeError) as error:
         raise UserError(str(error)) from error
+    base = analytic_gflops(tower)
+    if not 0 < options.gflops <= base + _SAME:
+        raise UserError(
+            f"--gflops {options.gflops:g} must be above 0 and at most {gflops_digits(base)}, which {options.backbone} "
+            f"costs with {options.frames} frames unreduced"
+        )
     step = options.step or _STEP
-    found = [
-        constant(tower, method),
-        falling(tower, method, layers=options.layers, step=step, totals=options.total),
-    ]
+    listed = falling(tower, method, layers=options.layers, step=step, totals=options.total)
+    if options.total and not len(listed):
+        raise UserError(
+            f"--total {' '.join(map(str, options.total))}: no schedule of {listed.kind}; try another total, "
+            "a smaller --step or more --layers"
+        )
+    found = [constant(tower, method), listed]
     print_blocks([_block(candidates, tower, options.gflops, options.nearest) for candidates in found], Console())
     print(f"\n{_summary(found, options.gflops)}")
 
@@ -114,16 +124,19 @@ def _summary(found: Sequence[Candidates], gflops: float) -> str:
     return f"{near:,} of {listed:,} schedules come within {_SAME} GFLOPs of {gflops_digits(gflops)}."
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vidtldr.search", description=__doc__, allow_abbrev=False)
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m vidtldr.search", __doc__)
     parser.add_argument("--method", default="vidtldr", help="entry of the config, or a method (default: %(default)s)")
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="an option of it, such as metric=tokens"
     )
-    parser.add_argument("--layers", type=int, default=4, help="first layers that may reduce (default: %(default)s)")
+    parser.add_argument(
+        "--layers", type=positive, metavar="N", default=4, help="first layers that may reduce (default: %(default)s)"
+    )
     parser.add_argument(
         "--step",
-        type=int,
+        type=positive,
+        metavar="N",
         help=f"tokens go in multiples of it (default: {_STEP} for a figure, a 48th of the tokens on data)",
     )
     data = parser.add_argument_group("on data")
@@ -141,13 +154,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="milliseconds that the encoder takes for a clip on this device, or a share of base",
     )
-    data.add_argument("--candidates", type=int, default=16, help="schedules of a budget (default: %(default)s)")
+    data.add_argument(
+        "--candidates", type=positive, metavar="N", default=16, help="schedules of a budget (default: %(default)s)"
+    )
     data.add_argument(
         "--slack", type=float, default=0.03, help="share of the budget that they may leave (default: %(default)s)"
     )
     data.add_argument(
         "--rungs",
-        type=int,
+        type=positive,
         nargs="+",
         default=[8, 4, 2, 1],
         metavar="N",
@@ -156,11 +171,15 @@ def _parser() -> argparse.ArgumentParser:
     figure = parser.add_argument_group("by a printed figure")
     figure.add_argument("--gflops", type=float, help="the figure, such as 178.0")
     figure.add_argument("--backbone", help="published size, such as umt_b")
-    figure.add_argument("--frames", type=int, help="frames of a clip")
+    figure.add_argument("--frames", type=positive, metavar="N", help="frames of a clip")
     figure.add_argument(
-        "--total", type=int, nargs="+", default=[], metavar="N", help="tokens that go in these layers together"
+        "--total", type=positive, nargs="+", default=[], metavar="N", help="tokens that go in these layers together"
     )
-    figure.add_argument("--nearest", type=int, default=8, help="schedules to show of a kind (default: %(default)s)")
-    figure.add_argument("--image_size", type=int, default=224, help="pixels (default: %(default)s)")
-    figure.add_argument("--classes", type=int, default=0, help="of a classifier's head (default: none)")
+    figure.add_argument(
+        "--nearest", type=positive, metavar="N", default=8, help="schedules to show of a kind (default: %(default)s)"
+    )
+    figure.add_argument("--image_size", type=positive, metavar="N", default=224, help="pixels (default: %(default)s)")
+    figure.add_argument(
+        "--classes", type=positive, metavar="N", default=0, help="of a classifier's head (default: none)"
+    )
     return parser

@@ -79,7 +79,7 @@ def _outside_layers(tower: Tower, method: Method) -> int:
 
 
 def _tail(tower: Tower, num_tokens: int) -> int:
-    """What stands behind the layers."""
+    """What stands after the layers."""
     return _count(replace(tower, depth=0, num_patches=num_tokens, patch_values=0, norm_before=False), Base())
 
 
