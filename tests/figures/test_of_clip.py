@@ -27,10 +27,10 @@ def subject() -> Subject:
         ({"a": ToMe(4)}, ["1 token of 8 after layer 4"]),
     ],
 )
-def test_tokens_are_shown_behind_the_last_layer_of_a_list(
+def test_tokens_are_shown_after_the_last_layer_of_a_list(
     methods: dict[str, Method], captions: list[str], subject: Subject
 ) -> None:
-    told = [row.caption.split(": ")[-1] for row in merging_figure(subject, methods).rows if "behind" in row.caption]
+    told = [row.caption.split(": ")[-1] for row in merging_figure(subject, methods).rows if " after layer " in row.caption]
     assert told == captions
 
 
