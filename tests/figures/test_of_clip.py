@@ -30,7 +30,9 @@ def subject() -> Subject:
 def test_tokens_are_shown_after_the_last_layer_of_a_list(
     methods: dict[str, Method], captions: list[str], subject: Subject
 ) -> None:
-    told = [row.caption.split(": ")[-1] for row in merging_figure(subject, methods).rows if " after layer " in row.caption]
+    told = [
+        row.caption.split(": ")[-1] for row in merging_figure(subject, methods).rows if " after layer " in row.caption
+    ]
     assert told == captions
 
 

@@ -117,7 +117,9 @@ def _result(method: str, rows: Sequence[Sample], gflops: float, layers: bool) ->
     score = 100 * sum(row.get("rank") == 1 or row.get("correct", False) for row in rows) / len(rows)
     speed = Speed(1 / gflops, 5.0, 8, 2**20, "memory of the process", 10.0)
     videos = len({row["video"] for row in rows})
-    result = MethodResult(method, METHODS[method], gflops, {"top1": score}, speed, Evaluated(videos, videos))
+    result = MethodResult(
+        method, METHODS[method.partition("-")[0]], gflops, {"top1": score}, speed, Evaluated(videos, videos)
+    )
     recorded = {
         "tokens_per_layer": (16, 12),
         "gflops_per_layer": (0.6 * gflops, 0.4 * gflops),

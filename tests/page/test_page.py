@@ -173,6 +173,15 @@ def test_three_runs_of_a_sweep_are_drawn_in_one_chart(open_page: Open, tmp_path:
     assert len(opened.texts("section.run h2")) == len(opened.texts("nav a")) == 3
 
 
+def test_the_values_of_a_sweep_in_one_run_are_joined(open_page: Open, tmp_path: Path):
+    swept = {"base": RIGHT["base"], "tome-r1": RIGHT["tome"], "tome-r2": RIGHT["vidtldr"]}
+    run = write_run(tmp_path / "run", recognised(swept), gflops={"base": 0.3, "tome-r1": 0.2, "tome-r2": 0.1})
+    chart = open_page(page_of(run)).page.locator(".panels svg, section.run svg").first
+    told = set(chart.locator("text").all_text_contents())
+    assert {"base", "tome"} <= told
+    assert not {"tome-r1", "tome-r2"} & told
+
+
 def marks_of(page: Path, colour: str) -> int:
     """Points of a colour in the first chart, less that of the legend."""
     chart = re.search(r"<svg.*?</svg>", page.read_text(), re.DOTALL)[0]

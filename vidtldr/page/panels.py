@@ -106,7 +106,7 @@ def _trade_off(runs: Sequence[Compared], palette: Mapping[str, str], cost: Cost,
 
 
 def _absolute(runs: Sequence[Compared], cost: Cost) -> list[Series]:
-    """Scores as they are; the runs of one config on one device are a sweep: the points of a method are joined."""
+    """Scores as they are; the points of a sweep are joined: of ``--sweep``, or runs of one config on one device."""
     configs = {each.run.record.config_name for each in runs}
     points: dict[tuple[str, str], dict[Point, None]] = {}
     for each in runs:
@@ -114,7 +114,7 @@ def _absolute(runs: Sequence[Compared], cost: Cost) -> list[Series]:
         sweep = ", ".join([*told, each.device] if cost.differs else told)
         for result in each.run.record.results:
             if (x := cost.of(result)) is not None:
-                points.setdefault((sweep, result.name), {})[each.point(result.name, x)] = None
+                points.setdefault((sweep, each.run.entries[result.name]), {})[each.point(result.name, x)] = None
     return [Series(method, tuple(found), sweep) for (sweep, method), found in points.items()]
 
 

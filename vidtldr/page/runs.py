@@ -1,6 +1,7 @@
 """Runs as a page reads them: the record, what came out for each sample, and pictures."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,16 @@ class Run:
     def methods(self) -> list[str]:
         """Names of the methods, in the order of the table."""
         return [result.name for result in self.record.results]
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """The entry of the config that each method comes from, by its name.
+
+        ``--sweep`` makes ``tome-r10`` and ``tome-r20`` of ``tome``; a method that was not swept is its own entry.
+        """
+        before = {result.name: (type(result.method), result.name.partition("-")[0]) for result in self.record.results}
+        several = Counter(key for name, key in before.items() if "-" in name)
+        return {name: key[1] if "-" in name and several[key] > 1 else name for name, key in before.items()}
 
     @property
     def num_frames(self) -> int | None:

@@ -64,7 +64,7 @@ def write_page(runs: Sequence[Run], out: Path, *, baseline: str | None = None) -
         UserError: A run has no such baseline, or the folder cannot be written.
     """
     compared = [Compared(run, Intervals(run), run.baseline(baseline)) for run in runs]
-    palette = colours(method for run in runs for method in run.methods)
+    palette = colours(name for run in runs for name in (*run.entries.values(), *run.methods))
     try:
         out.mkdir(parents=True, exist_ok=True)
         sections = [_section(each, f"run-{number}", palette, out) for number, each in enumerate(compared, start=1)]
