@@ -29,6 +29,19 @@ class Difference:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{signed(self.difference)} {self.told_interval}"
+
+    @property
+    def told_interval(self) -> str:
+        """The interval as tables show it."""
+        return f"[{signed(self.low)}, {signed(self.high)}]"
+
+
+def signed(points: float) -> str:
+    """Percentage points with their sign, as tables show differences."""
+    return f"{round(points, 1) + 0.0:+.1f}"  # rounded first, so that it never shows as -0.0
+
 
 def choose_baselines(methods: Mapping[str, Method], asked: Sequence[str] = ()) -> list[str]:
     """Names of the methods that the others are compared with: base, if it is among them, and those asked for.

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from vidtldr.results.beside_paper import paper_block, paper_fact
 from vidtldr.results.bootstrap import DRAWS, LEVEL
-from vidtldr.results.differences import pairs
+from vidtldr.results.differences import pairs, signed
 from vidtldr.results.gflops import gflops_digits, gflops_share
 from vidtldr.results.records import MethodResult, RunRecord
 from vidtldr.results.score_tables import ScoreTable
@@ -152,15 +152,11 @@ def _differences(
     def cell(name: str, baseline: str) -> str:
         if (name, baseline) not in wanted:
             return _NONE
-        difference = _signed(by_name[name] - by_name[baseline])
+        difference = signed(by_name[name] - by_name[baseline])
         found = record.difference(name, baseline) if intervals else None
-        return f"{difference} [{_signed(found.low)}, {_signed(found.high)}]" if found else difference
+        return f"{difference} {found.told_interval}" if found else difference
 
     return {f"Δ {baseline}": [cell(name, baseline) for name in by_name] for baseline in baselines}
-
-
-def _signed(points: float) -> str:
-    return f"{round(points, 1) + 0.0:+.1f}"  # rounded first, so that it never shows as -0.0
 
 
 def _speed_columns(results: Iterable[MethodResult]) -> dict[str, list[str]]:

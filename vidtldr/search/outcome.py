@@ -106,7 +106,7 @@ def _block(outcome: Outcome, record: RunRecord) -> Block:
         taken = outcome.milliseconds(name)
         cells = [name, cost + share, *["" if taken is None else f"{taken:.2f}"] * outcome.is_timed]
         difference = record.difference(name, BASE)
-        told = f"{difference.difference:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]" if difference else ""
+        told = str(difference) if difference else ""
         on_front = "*" if _points(outcome, record).get(name) in best else ""
         rows.append([*cells, f"{result.metrics[scores.compared]:.1f}", told, on_front])
     return Block(
