@@ -19,7 +19,7 @@ from vidtldr.merging import Base, Method
 from vidtldr.results.paper import PaperRow
 
 ALL = config_names()
-ROWS = [name for name in ALL if not name.startswith("demo")]
+ROWS = [name for name in ALL if "paper" in read_config(CONFIG_DIR / name)]  # of the paper
 BASE_GFLOPS = {  # of the paper, by backbone and frames; it prints 563 for the last
     ("umt_b", 12): 303.3,
     ("umt_b", 4): 78.5,

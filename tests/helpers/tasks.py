@@ -7,13 +7,18 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.helpers import threads, tiny_classes, tiny_run, tiny_vqa
+from tests.helpers import threads, tiny_classes, tiny_run, tiny_towers, tiny_vqa
 from vidtldr.cli.paths import PROJECT_DIR
 
 _VQA_CONFIG = """
 model: {class_path: vidtldr.tasks.VideoQuestionAnswering, init_args: {k_test: 6, first_words: [what, who, how]}}
 data: {class_path: datamodules.MSVDQA}
 methods: {base: {}, tome: {r: 2}, vidtldr: {r: [3, 2]}}
+"""
+_DUAL_CONFIG = """
+inherit: clip_b16_msrvtt_dual.yaml
+model: {init_args: {backbone: auto}}
+data: {class_path: datamodules.MSVD}
 """
 
 
@@ -82,8 +87,41 @@ def question_answering(folder: Path) -> list[str]:
     ]
 
 
+def dual_retrieval(folder: Path) -> list[str]:
+    """Seven videos with two captions each, a CLIP of transformers."""
+    tiny_run.write_msvd(folder / "data")
+    _break(folder / "data" / "YouTubeClips" / "clip4_1_8.mp4")
+    tiny_towers.write_hugging_face(folder / "clip", "clip")
+    (folder / "tiny.yaml").write_text(_DUAL_CONFIG)
+    return [
+        f"--config={folder / 'tiny.yaml'}",
+        f"--data.root={folder / 'data'}",
+        f"--model.checkpoint={folder / 'clip'}",
+        "--data.batch_size=2",
+        "--data.text_batch_size=4",
+        *_classes_options(),
+    ]
+
+
+def zero_shot(folder: Path) -> list[str]:
+    """Nine videos of three classes in two views each, a SigLIP of transformers."""
+    tiny_classes.write_ucf101(folder / "data")
+    _break(next((folder / "data").rglob("*Typing*.*i")))
+    tiny_towers.write_hugging_face(folder / "siglip", "siglip")
+    return [
+        "--config=clip_b16_ucf101_zero_shot.yaml",
+        f"--data.root={folder / 'data'}",
+        f"--model.checkpoint={folder / 'siglip'}",
+        "--model.backbone=auto",
+        "--data.num_crops=2",
+        "--data.batch_size=4",
+        *_classes_options(),
+    ]
+
+
 TASKS: dict[str, Callable[[Path], list[str]]] = {
-    task.__name__: task for task in (retrieval, recognition, base_to_novel, question_answering)
+    task.__name__: task
+    for task in (retrieval, recognition, base_to_novel, question_answering, dual_retrieval, zero_shot)
 }
 
 

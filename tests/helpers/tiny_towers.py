@@ -13,6 +13,7 @@ WORDS = (
 IMAGE_SIZE, CONTEXT = 32, 16
 VOCABULARY = len(WORDS) + 4
 _TEXT = {
+    "bos_token_id": VOCABULARY - 2, "eos_token_id": VOCABULARY - 1, "pad_token_id": 0,
     "hidden_size": 24, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2,
     "max_position_embeddings": CONTEXT, "vocab_size": VOCABULARY,
 }  # fmt: skip
@@ -46,8 +47,7 @@ def write_hugging_face(folder: Path, kind: str) -> nn.Module:
 
     torch.manual_seed(0)
     if kind == "clip":
-        text = {**_TEXT, "eos_token_id": VOCABULARY - 1, "bos_token_id": VOCABULARY - 2, "pad_token_id": 0}
-        model = CLIPModel(CLIPConfig(text_config=text, vision_config=_VISION, projection_dim=20))
+        model = CLIPModel(CLIPConfig(text_config=_TEXT, vision_config=_VISION, projection_dim=20))
     else:
         text = {**_TEXT, "intermediate_size": 80, "projection_size": 32}
         model = SiglipModel(SiglipConfig(text_config=text, vision_config={**_VISION, "intermediate_size": 100}))
@@ -72,7 +72,9 @@ def write_open_clip(folder: Path) -> nn.Module:
     model = open_clip.CLIP(**config).eval()
     _spread(model)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    save_file(
+        {key: value.contiguous() for key, value in model.state_dict().items()}, folder / "open_clip_model.safetensors"
+    )
     preprocess = {"mean": STATISTICS["image_mean"], "std": STATISTICS["image_std"]}
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
     write_tokenizer(folder)

@@ -39,7 +39,7 @@ def refuse_missing_files(argv: Sequence[str]) -> None:
     model_class, checkpoints = _class_and_option(config, argv, "model", "checkpoint")
     if _is_named(model_class, _OWN_MODELS):
         for checkpoint in checkpoints if isinstance(checkpoints, list) else [checkpoints]:
-            if not isinstance(checkpoint, str) or parse_hub_name(checkpoint):
+            if not isinstance(checkpoint, str) or parse_hub_name(checkpoint) or checkpoint.startswith("open_clip:"):
                 continue
             if not Path(resolve_path(checkpoint)).expanduser().exists():
                 raise UserError(f"checkpoint '{checkpoint}' does not exist")

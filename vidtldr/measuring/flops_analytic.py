@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import cast
 
+from timm.layers import AttentionPoolLatent
 from timm.models.vision_transformer import Attention, Block, VisionTransformer
 from torch import nn
 
@@ -29,6 +30,7 @@ class Tower:
         norm_after: Whether one stands behind them, over all tokens.
         norm_pooled: Whether the pooled feature has one.
         num_images: Images that are encoded by themselves; their costs add up.
+        pool_mlp_width: Channels inside the feed-forward part of a pooling by attention; None without such a pooling.
     """
 
     num_patches: int
@@ -43,6 +45,7 @@ class Tower:
     norm_after: bool
     norm_pooled: bool
     num_images: int = 1
+    pool_mlp_width: int | None = None
 
     @classmethod
     def of(cls, encoder: VisionTransformer, *, num_images: int = 1) -> "Tower":
@@ -61,6 +64,7 @@ class Tower:
             norm_after=isinstance(encoder.norm, nn.LayerNorm),
             norm_pooled=isinstance(encoder.fc_norm, nn.LayerNorm),
             num_images=num_images,
+            pool_mlp_width=_pool_mlp_width(encoder),
         )
 
 
@@ -91,7 +95,22 @@ def _image(tower: Tower, method: Method) -> int:
         total += _mlp(tower, num_tokens - r * (method.before != "next"))
         num_tokens -= r
     total += tower.norm_after * _NORM * num_tokens * width
+    total += _pooling(tower, num_tokens)
     return total + tower.norm_pooled * _NORM * width + width * tower.head_width
+
+
+def _pool_mlp_width(encoder: VisionTransformer) -> int | None:
+    pool = getattr(encoder, "attn_pool", None)
+    return cast(nn.Linear, pool.mlp.fc1).out_features if isinstance(pool, AttentionPoolLatent) and pool.mlp else None
+
+
+def _pooling(tower: Tower, num_tokens: int) -> int:
+    """Attention of one query over the tokens, where there is one, and its feed-forward part."""
+    if tower.pool_mlp_width is None:
+        return 0
+    width = tower.width
+    projections = (2 + 2 * num_tokens) * width**2  # the query and the output; keys and values
+    return projections + 2 * num_tokens * width + _NORM * width + 2 * width * tower.pool_mlp_width
 
 
 def _attention(tower: Tower, num_tokens: int) -> int:

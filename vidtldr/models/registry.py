@@ -6,13 +6,14 @@ from typing import Any, cast
 
 from vidtldr.models.backbone import BACKBONES, Backbone, Classifier, ClipEncoder, EncoderOptions
 from vidtldr.models.sizes import named_size
+from vidtldr.models.towers.backbone import CLIPBackbone, SigLIPBackbone
 from vidtldr.models.umt.backbone import UMTBackbone
 from vidtldr.models.videomae.backbone import VideoMAEBackbone
 from vidtldr.models.vifi_clip.backbone import ViFiCLIPBackbone
 
 CLIP_SETTINGS = ("size", "num_frames", "image_size", "num_classes")
 """Options of :func:`build_encoder`, named as those of the tasks."""
-SHIPPED = (UMTBackbone, VideoMAEBackbone, ViFiCLIPBackbone)
+SHIPPED = (UMTBackbone, VideoMAEBackbone, ViFiCLIPBackbone, CLIPBackbone, SigLIPBackbone)
 """The families of this package; importing them has registered them."""
 
 

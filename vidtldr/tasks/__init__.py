@@ -9,8 +9,10 @@ from typing import Any
 _HOMES = {
     "ActionRecognition": ".recognition",
     "BaseToNovel": ".base_to_novel",
+    "DualEncoderRetrieval": ".retrieval.dual",
     "VideoQuestionAnswering": ".question_answering",
     "VideoTextRetrieval": ".retrieval",
+    "ZeroShotRecognition": ".zero_shot_recognition",
 }
 
 __all__ = sorted(_HOMES)

@@ -1,28 +1,26 @@
 """Action recognition: classify clips, average over the views of a video; and the fine-tuning that goes with it."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, cast
 
 from timm.models.vision_transformer import VisionTransformer
 from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 
-from datamodules.annotations.records import RecognitionRecords
 from datamodules.contract import RecognitionData
 from datamodules.loading.batches import ViewBatch
 from vidtldr.errors import UserError
-from vidtldr.metrics import MultiViewAccuracy
 from vidtldr.models.backbone import EncoderOptions
 from vidtldr.models.checkpoint import Choice, Source, find_checkpoint, follow_classes
 from vidtldr.models.pixels import PixelNorm
 from vidtldr.models.registry import find_classifier
 from vidtldr.results.bootstrap import Contributions
-from vidtldr.results.samples import Sample, contributions_of
+from vidtldr.results.samples import Sample
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.tasks.base import Outcome
 from vidtldr.tasks.fine_tuning.mixing import ClipMixer, MixedClassesTask
 from vidtldr.tasks.passes import Outputs, Pass, Scores
+from vidtldr.tasks.views import score_views, top1_contributions
 
 
 class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
@@ -127,20 +125,12 @@ class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
 
     def score(self, outputs: Outputs) -> Scores:
         """``top1`` and ``top5``; of as many views of each video as there are."""
-        classified = [output for output in outputs["views"] if "logits" in output]
-        if not classified:
-            raise UserError("nothing is left to evaluate: no video could be read")
-        num_videos = len(self.data.records.videos)
-        num_views = 1 + max(int(output["view"].max()) for output in classified)
-        accuracy = MultiViewAccuracy(num_videos, self.num_classes, num_views, sync_on_compute=False)
-        for output in classified:
-            accuracy.update(output["logits"], video=output["index"], view=output["view"], label=output["label"])
-        return Scores(accuracy.compute(), partial(_samples, accuracy, self.data.records))
+        return score_views(outputs["views"], self.data.records, self.num_classes)
 
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
         """What each video adds to top-1."""
-        return contributions_of(samples, lambda sample: {0: sample["rank"] == 1}, parts=1)
+        return top1_contributions(samples)
 
     # Fine-tuning.
 
@@ -153,23 +143,3 @@ class ActionRecognition(MixedClassesTask[RecognitionData, ViewBatch]):
         """Logits of normalised clips ``[b, t, c, h, w]``, which the model takes as ``[b, c, t, h, w]``."""
         logits: Tensor = self.model(clips.transpose(1, 2).to(self.model.patch_embed.proj.weight.dtype))
         return logits
-
-
-def _samples(accuracy: MultiViewAccuracy, records: RecognitionRecords) -> list[Sample]:
-    """One row for each video: its class, the five likeliest, the rank of its class from 1; names if there are any."""
-    names = records.class_names if len(records.class_names or ()) >= accuracy.num_classes else None
-    evaluated = (accuracy.views > 0).nonzero().squeeze(1)
-    likeliest = accuracy.scores()[evaluated].topk(min(5, accuracy.num_classes))
-    columns = (evaluated, accuracy.labels[evaluated], accuracy.ranks(), likeliest.indices, likeliest.values)
-    return [
-        {
-            "video": records.videos[video],
-            "label": label,
-            "prediction": classes[0],
-            "rank": rank + 1,
-            "likeliest": classes,
-            "probabilities": probabilities,
-            **({"class": names[label], "predicted_class": names[classes[0]]} if names else {}),
-        }
-        for video, label, rank, classes, probabilities in zip(*(column.tolist() for column in columns), strict=True)
-    ]

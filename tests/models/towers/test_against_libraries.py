@@ -1,7 +1,5 @@
 """Features of pairs of towers against the libraries' own models, from the folders that these write."""
 
-import json
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -41,10 +39,14 @@ def test_features_and_logits_are_the_librarys(written):
     with torch.no_grad():
         torch.testing.assert_close(pair.encode_frames(clips).flatten(0, 1), images, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(pair.encode_text(tokens), F.normalize(texts, dim=-1), atol=1e-5, rtol=1e-5)
-        expected = torch.stack([sum(F.normalize(frame, dim=0) for frame in clip) / 3 for clip in images.unflatten(0, (2, 3))])
+        expected = torch.stack(
+            [sum(F.normalize(frame, dim=0) for frame in clip) / 3 for clip in images.unflatten(0, (2, 3))]
+        )
         expected = F.normalize(expected, dim=-1)
         torch.testing.assert_close(pair.encode_video(clips), expected, atol=1e-5, rtol=1e-5)
-        logits = model.logit_scale.exp() * expected @ F.normalize(texts, dim=-1).t() + (getattr(model, "logit_bias", None) or 0)
+        logits = model.logit_scale.exp() * expected @ F.normalize(texts, dim=-1).t() + (
+            getattr(model, "logit_bias", None) or 0
+        )
         torch.testing.assert_close(
             pair.logits(pair.encode_video(clips), pair.encode_text(tokens)), logits, atol=1e-4, rtol=1e-5
         )
@@ -61,7 +63,7 @@ def test_pixel_statistics_are_those_beside_the_weights(written):
 def test_other_weights_than_the_config_tells_are_refused(written, tmp_path):
     _, _, setup, _ = written
     setup = find_pair("auto", str(tmp_path), size={"depth": 3})
-    with pytest.raises(UserError, match="does not fit this model: .* unexpected"):
+    with pytest.raises(UserError, match=r"does not fit this model: .* unexpected"):
         load_pair(setup.build(IMAGE_SIZE), setup.checkpoint)
 
 

@@ -1,7 +1,6 @@
 """What the config beside a checkpoint says of a pair of towers, as transformers and open_clip write it."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -11,15 +10,15 @@ from vidtldr.models.towers.sizes import PairSize, SigLIPSize
 from vidtldr.models.vifi_clip import ViFiCLIPSize
 
 # What transformers leaves out of a config.json because it is its default.
-_CLIP_VISION = {
+_CLIP_VISION: dict[str, Any] = {
     "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
     "patch_size": 32, "hidden_act": "quick_gelu",
 }  # fmt: skip
-_CLIP_TEXT = {
+_CLIP_TEXT: dict[str, Any] = {
     "hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 8,
     "max_position_embeddings": 77, "vocab_size": 49408, "hidden_act": "quick_gelu",
 }  # fmt: skip
-_SIGLIP = {
+_SIGLIP: dict[str, Any] = {
     "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
     "hidden_act": "gelu_pytorch_tanh", "patch_size": 16, "max_position_embeddings": 64, "vocab_size": 32000,
 }  # fmt: skip
@@ -87,7 +86,7 @@ def _siglip(config: Mapping[str, Any], text: dict[str, Any], vision: dict[str, A
     text, vision = _SIGLIP | text, _SIGLIP | vision
     tanh = [_activation(part["hidden_act"], source) for part in (vision, text)]
     if any(quick for quick, _ in tanh) or text.get("projection_size", vision["hidden_size"]) != vision["hidden_size"]:
-        raise UserError(f"checkpoint '{source}' is a SigLIP of another activation or projection than the published ones")
+        raise UserError(f"checkpoint '{source}' has another activation or projection than published SigLIPs")
     return SigLIPSize(
         width=vision["hidden_size"],
         depth=vision["num_hidden_layers"],
@@ -114,8 +113,7 @@ def _of_open_clip(model: Mapping[str, Any], source: str) -> PairSize:
         set(vision) - {"image_size", "layers", "width", "head_width", "patch_size"}
     )
     if others or not isinstance(vision["layers"], int):
-        raise UserError(f"checkpoint '{source}' is an open_clip model that differs from CLIP's ViT ({', '.join(others)})")
-    default = {field.name: field.default for field in fields(ViFiCLIPSize)}
+        raise UserError(f"checkpoint '{source}' of open_clip is not just CLIP's ViT ({', '.join(others)})")
     return ViFiCLIPSize(
         width=vision["width"],
         depth=vision["layers"],
@@ -125,8 +123,8 @@ def _of_open_clip(model: Mapping[str, Any], source: str) -> PairSize:
         text_width=text["width"],
         text_layers=text["layers"],
         text_heads=text["heads"],
-        context_length=text.get("context_length", default["context_length"]),
-        vocab_size=text.get("vocab_size", default["vocab_size"]),
+        context_length=text.get("context_length", _CLIP_TEXT["max_position_embeddings"]),
+        vocab_size=text.get("vocab_size", _CLIP_TEXT["vocab_size"]),
         quick_gelu=bool(model.get("quick_gelu", False)),
     )
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vidtldr.models.towers.sizes import PairSize, SigLIPSize
 from vidtldr.models.towers.vision import SigLIPVisionEncoder
-from vidtldr.models.vifi_clip import ViFiCLIP
+from vidtldr.models.vifi_clip import CLIPVisionEncoder, ViFiCLIP
 
 
 def mean_of_frames(frames: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class TowerPair(nn.Module):
         return F.normalize(self.text_encoder(tokens).float(), dim=-1)
 
     def logits(self, video: Tensor, text: Tensor) -> Tensor:
-        """Scaled cosine, with the bias, of videos ``[b, e]`` with texts ``[n, e]``: ``[b, n]``, float32 in autocast too."""
+        """Scaled cosine plus bias of videos ``[b, e]`` and texts ``[n, e]``, ``[b, n]``; float32 also in autocast."""
         with torch.autocast(video.device.type, enabled=False):
             logits = self.logit_scale.float().exp() * video.float() @ text.float().t()
             return logits if self.logit_bias is None else logits + self.logit_bias.float()
@@ -75,6 +75,7 @@ class CLIPPair(TowerPair, ViFiCLIP):
         image_size: Height and width of a frame in pixels.
     """
 
+    vision_encoder: CLIPVisionEncoder
     logit_bias = None
 
 

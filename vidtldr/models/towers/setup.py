@@ -115,10 +115,14 @@ def find_pair(
     """
     found = None
     if checkpoint is not None:
-        found = open_clip_checkpoint(checkpoint) if checkpoint.startswith(PREFIX) else find_checkpoint(checkpoint, weights)
+        found = (
+            open_clip_checkpoint(checkpoint) if checkpoint.startswith(PREFIX) else find_checkpoint(checkpoint, weights)
+        )
     if backbone != AUTO:
         of_size = named_size(BACKBONES, backbone, size)
-        return PairSetup(of_size, found, _statistics(of_size, found, vifi=backbone in VIFI_CLIP_SIZES), _told_side(found))
+        return PairSetup(
+            of_size, found, _statistics(of_size, found, vifi=backbone in VIFI_CLIP_SIZES), _told_side(found)
+        )
     told = told_size(found.config, str(found)) if found is not None else None
     if told is None:
         where = f"no config beside checkpoint '{found}' tells" if found is not None else "nothing tells"
@@ -168,7 +172,7 @@ def _preprocessing(found: Checkpoint) -> Mapping[str, Any]:
 
 
 def _told_side(found: Checkpoint | None) -> int | None:
-    """Height and width of a frame by the config; of CLIP and SigLIP in transformers where nothing is said, 224."""
+    """Height and width of a frame by the config, or by what a file of this project tells."""
     if found is None:
         return None
     config: Any = found.config.get("model_cfg") or found.config

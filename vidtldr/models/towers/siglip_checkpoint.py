@@ -106,9 +106,15 @@ def _joined(state: StateDict) -> StateDict:
 def _fit_positions(model: SigLIPPair, state: StateDict) -> None:
     """Stretch the table of positions, where it was made for frames of another size; these have no class token."""
     table, own = state.get(_POSITIONS), model.vision_encoder.pos_embed
-    if table is None or table.ndim != 3 or table.shape[1] == own.shape[1] or not table.is_floating_point():
+    if (
+        table is None
+        or own is None
+        or table.ndim != 3
+        or table.shape[1] == own.shape[1]
+        or not table.is_floating_point()
+    ):
         return
-    old, new = (Grid(1, side, side) for side in (math.isqrt(each.shape[1]) for each in (table, own)))
+    old, new = (Grid(1, side, side) for side in map(math.isqrt, (table.shape[1], own.shape[1])))
     if math.prod(old) == table.shape[1] and math.prod(new) == own.shape[1]:  # otherwise its shape will be refused
         state[_POSITIONS] = stretch(table.float(), old, new, antialias=True).to(table.dtype)
 

@@ -1,6 +1,5 @@
 """Sizes of pairs of towers by name, for pairs whose checkpoint does not tell its own."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vidtldr.models.vifi_clip import ViFiCLIPSize
@@ -44,14 +43,14 @@ class SigLIPSize:
 PairSize = ViFiCLIPSize | SigLIPSize
 """The size of a pair; its type is the family: CLIP, which ViFi-CLIP shares, or SigLIP."""
 
-CLIP_SIZES: Mapping[str, ViFiCLIPSize] = {
+CLIP_SIZES = {
     "clip_b32": ViFiCLIPSize(patch_size=32),
     "clip_b16": ViFiCLIPSize(),
     "clip_l14": ViFiCLIPSize(
         width=1024, depth=24, num_heads=16, patch_size=14, joint_dim=768, text_width=768, text_heads=12
     ),
 }
-SIGLIP_SIZES: Mapping[str, SigLIPSize] = {
+SIGLIP_SIZES = {
     "siglip_b16": SigLIPSize(),
     "siglip2_b16": SigLIPSize(vocab_size=256000),
 }
