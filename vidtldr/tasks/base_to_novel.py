@@ -18,7 +18,7 @@ from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
 from vidtldr.results.bootstrap import Contributions
-from vidtldr.results.samples import Sample, contributions_of
+from vidtldr.results.samples import Sample, contributions_of, number_of
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.batch_store import BatchOutput
 from vidtldr.tasks.base import Outcome
@@ -49,7 +49,10 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
 
     score_tables = (
         ScoreTable(
-            {"base": "base", "novel": "novel", "hm": "HM"}, compared="hm", group="accuracy", title="base to novel"
+            {"base": "base classes", "novel": "novel classes", "hm": "HM"},
+            compared="hm",
+            group="accuracy",
+            title="base to novel",
         ),
     )
     model: ViFiCLIP
@@ -180,7 +183,7 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
         """What each video adds to the harmonic mean; all seeds count with it."""
-        num_seeds = 1 + max(sample["seed"] for sample in samples)
+        num_seeds = 1 + max(number_of(sample, "seed") for sample in samples)
 
         def hits(sample: Sample) -> dict[int, float]:
             return {HALVES.index(sample["half"]) * num_seeds + sample["seed"]: sample["rank"] == 1}
