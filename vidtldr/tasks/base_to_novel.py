@@ -82,8 +82,6 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps)
         self.num_frames, self.image_size = num_frames, image_size
         sizes = vifi_clip_size(backbone, size)
-        self.tokenizer = ClipTokenizer(tokenizer, context_length=sizes.context_length)
-        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
         if template is not None and "{}" not in template:
             raise UserError(f"template={template!r} has no {{}} where the class name goes")
         self.model = ViFiCLIP(sizes, image_size=image_size, drop_path=drop_path)
@@ -96,6 +94,8 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
             self._load(seed)
+        self.tokenizer = ClipTokenizer(tokenizer, context_length=sizes.context_length)  # its errors are the rarer ones
+        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
         self._mixing = {"mixup": mixup, "cutmix": cutmix, "label_smoothing": label_smoothing}
         self.train_token_embedding = train_token_embedding
         self._class_features: list[Tensor] = []
