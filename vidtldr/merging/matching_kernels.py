@@ -23,8 +23,7 @@ def closest_kernel(
 
     Grid: blocks of sources, blocks of destinations, clips, in one dimension, the first fastest. Both go into one
     integer, ``[b, s]`` int64, of which blocks of destinations keep the largest: the similarity in the upper half, as an
-    integer of the same order. Products of halves are exact in float32, so tokens are normalised after they are
-    multiplied.
+    integer of the same order. Tokens are float32, and normalised after they are multiplied.
     """
     source_blocks, destination_blocks = tl.cdiv(num_sources, SOURCES), tl.cdiv(num_destinations, DESTINATIONS)
     source = tl.program_id(0) % source_blocks * SOURCES + tl.arange(0, SOURCES)
@@ -50,8 +49,9 @@ def closest_kernel(
     similarity = similarity / tl.maximum(tl.sqrt(destination_squares), 1e-12)[None, :]
     similarity = tl.where((destination < num_destinations)[None, :], similarity, float("-inf"))
 
-    highest = tl.max(similarity, 1)
-    index = tl.min(tl.where(similarity == highest[:, None], destination[None, :], num_destinations - 1), 1)
+    # One reduction gives both: a second look for the highest may see numbers that are rounded differently.
+    highest, column = tl.max(similarity, 1, return_indices=True, return_indices_tie_break_left=True)
+    index = block * DESTINATIONS + column
     bits = (highest + 0.0).to(tl.int32, bitcast=True)  # -0 becomes 0: the two are equal
     ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
     value = (ordered.to(tl.int64) << 32) | (index * -1 + LAST_INDEX).to(tl.int64)

@@ -15,6 +15,7 @@ from torch import Tensor
 from vidtldr.merging.matching_kernels import choose_kernel, closest_kernel, merge_kernel, rank_kernel
 
 _NOTHING_YET = torch.iinfo(torch.int64).min
+_TILE = {"SOURCES": 64, "DESTINATIONS": 64, "CHANNELS": 32}
 _RANKED = {"SOURCES": 32, "OTHERS": 256}
 
 
@@ -30,17 +31,17 @@ def match_tokens(metric: Tensor, r: int, num_prefix: int, keep_order: bool) -> t
     """
     unmerged, source, target = _empty_match(metric, r, num_prefix, keep_order)
     batch, num_tokens, width = metric.shape
-    metric = metric.contiguous()
+    # In float32: compared as halves, tokens got wrong norms from the compiled kernel (H200, Triton 3.6).
+    metric = metric.float().contiguous()
     num_sources, num_destinations = _counts(num_tokens, num_prefix)
     packed = torch.full((batch, num_sources), _NOTHING_YET, dtype=torch.int64, device=metric.device)
     rank = torch.empty((batch, num_sources), dtype=torch.int32, device=metric.device)
-    sources, destinations, channels, warps = (128, 128, 64, 8) if metric.element_size() == 2 else (64, 64, 32, 4)
-    grid = triton.cdiv(num_sources, sources) * triton.cdiv(num_destinations, destinations) * batch
+    grid = triton.cdiv(num_sources, _TILE["SOURCES"]) * triton.cdiv(num_destinations, _TILE["DESTINATIONS"]) * batch
     blocks = triton.cdiv(num_sources, _RANKED["SOURCES"]) * batch
     with _on_device_of(metric):
         closest_kernel[(grid,)](
             metric, packed, *_firsts(num_prefix), num_tokens, num_sources, num_destinations,
-            WIDTH=width, SOURCES=sources, DESTINATIONS=destinations, CHANNELS=channels, num_warps=warps, num_stages=3,
+            WIDTH=width, **_TILE, num_warps=4, num_stages=3,
         )  # fmt: skip
         rank_kernel[(blocks,)](packed, rank, num_sources, **_RANKED)
         choose_kernel[(blocks,)](
