@@ -81,10 +81,10 @@ def merge_tokens(
     if small_kernels_run(x, mass, source_weight):
         from vidtldr.merging.matching_triton import merge_matched  # late: Triton is optional
 
-        merged: tuple[Tensor, Tensor] = merge_matched(
+        by_kernel: tuple[Tensor, Tensor] = merge_matched(
             x, mass, source_weight, plan.unmerged, plan.source, plan.target, plan.num_prefix
         )
-        return merged
+        return by_kernel
     masses = x.new_ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32)) if mass is None else mass
     prefix_mass, source_mass, destination_mass = plan.split(masses)
     moving_mass = source_mass.gather(1, plan.source)
