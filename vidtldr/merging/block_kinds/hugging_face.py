@@ -9,6 +9,7 @@ Notation: b clips, n tokens, c channels, h heads, e channels of a head.
 
 import inspect
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal, cast
 
 from torch import Tensor, nn
@@ -70,11 +71,11 @@ def _like_clip(family: str) -> Names:
     )
 
 
-FAMILIES = (
-    Names(
-        layer="VideoMAELayer",
+def _like_vit(family: str) -> Names:
+    return Names(
+        layer=f"{family}Layer",
         attention="attention.attention",
-        attention_class="VideoMAESelfAttention",
+        attention_class=f"{family}SelfAttention",
         projections=_OF_VIT,
         head_width="attention_head_size",
         scale="scaling",
@@ -83,7 +84,12 @@ FAMILIES = (
         after_attention=("attention.output.dense", "attention.output.dropout"),
         mlp=("intermediate", "output.dense", "output.dropout"),
         second=None,
-    ),
+    )
+
+
+FAMILIES = (
+    _like_vit("VideoMAE"),
+    _like_vit("Vivit"),  # until transformers 5.0; later it is the next
     Names(
         layer="VivitLayer",
         attention="attention",
@@ -152,7 +158,7 @@ class HuggingFaceParts:
         names, attention = self.names, self._attention
         normed, width = self._run(x, names.norms[:1]), int(getattr(attention, names.head_width))
         query, key, value = (
-            getattr(attention, name)(normed).unflatten(-1, (-1, width)).transpose(1, 2) for name in names.projections
+            _projected(attention, name, normed).unflatten(-1, (-1, width)).transpose(1, 2) for name in names.projections
         )
         if names.second == "position_mask":
             (positions,) = side or self.side(x)
@@ -182,15 +188,25 @@ class HuggingFaceParts:
         return x
 
 
+def _projected(attention: Any, name: str, normed: Tensor) -> Tensor:
+    """One of queries, keys and values ``[b, n, h e]``; early VideoMAE has the biases beside its projections."""
+    bias: Tensor | None = getattr(attention, f"{name[0]}_bias", None)
+    projected: Tensor = getattr(attention, name)(normed)
+    return projected if bias is None else projected + bias
+
+
 def hugging_face_in_parts(layer: nn.Module) -> HuggingFaceParts | None:
     """A layer as merging takes it, or ``None`` if it is of no known family, or runs in a way of its own."""
     for names in FAMILIES:
-        if _runs_as(layer, names.layer) and _runs_as(layer.get_submodule(names.attention), names.attention_class):
-            return HuggingFaceParts(layer, names)
+        if _runs_as(layer, names.layer):
+            path = names.attention.split(".")
+            attention = reduce(lambda module, name: getattr(module, name, None), path, cast(object, layer))
+            if _runs_as(attention, names.attention_class):
+                return HuggingFaceParts(layer, names)
     return None
 
 
-def _runs_as(module: nn.Module, name: str) -> bool:
+def _runs_as(module: object, name: str) -> bool:
     """Whether a module is of a class of transformers, or of one derived from it that keeps its ``forward``."""
     for known in type(module).__mro__:
         if known.__name__ == name and known.__module__.startswith("transformers.models."):
