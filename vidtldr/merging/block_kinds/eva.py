@@ -8,7 +8,7 @@ Notation: b clips, n tokens, c channels, h heads, e channels of a head.
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -29,9 +29,9 @@ class EvaParts:
     block: "EvaBlock | EvaBlockPostNorm"
     post_norm: bool
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The block as it is, for tokens without positions."""
-        return cast(Tensor, self.block(x))
+    def run(self, x: Tensor, *args: Any, **options: Any) -> Tensor:
+        """The block as it is, called as the model calls it."""
+        return cast(Tensor, self.block(x, *args, **options))
 
     def side(
         self, x: Tensor, rope: Tensor | None = None, attn_mask: Tensor | None = None, is_causal: bool = False
@@ -90,6 +90,10 @@ class EvaParts:
         normed = x if self.post_norm else self.block.norm2(x)
         added: Tensor = self.block.drop_path2(self._scaled(self.block.mlp(normed), "norm2", "gamma_2"))
         return x + added
+
+    def answer(self, x: Tensor) -> Tensor:
+        """Tokens ``[b, n, c]`` as the model's own loop expects them of a block."""
+        return x
 
     @property
     def _attention(self) -> "EvaAttention | AttentionRope":

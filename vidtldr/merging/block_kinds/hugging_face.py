@@ -130,9 +130,9 @@ class HuggingFaceParts:
     layer: nn.Module
     names: Names
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The layer as it is, for tokens that all stand where the grid has them."""
-        output = self.layer(x, None) if self.names.second else self.layer(x)
+    def run(self, x: Tensor, *args: Any, **options: Any) -> Tensor:
+        """The layer as it is, called as the model calls it."""
+        output = self.layer(x, *args, **options)
         return cast(Tensor, output[0] if self.names.gives_tuple else output)
 
     def side(self, x: Tensor, beside: Tensor | None = None, **options: object) -> Side:
@@ -204,6 +204,20 @@ def hugging_face_in_parts(layer: nn.Module) -> HuggingFaceParts | None:
             if _runs_as(attention, names.attention_class):
                 return HuggingFaceParts(layer, names)
     return None
+
+
+def num_prefix_of(owner: nn.Module) -> int:
+    """Tokens in front of the patches that a model's head reads: a class token, or the first patch."""
+    config: Any = getattr(owner, "config", None)
+    if type(config).__name__ == "VideoMAEConfig":
+        return 0 if config.use_mean_pooling else 1  # without the mean, its classifier reads the first patch
+    return int(type(config).__name__ in ("VivitConfig", "CLIPVisionConfig"))
+
+
+def is_encoder_of_vision(owner: nn.Module) -> bool:
+    """Whether layers are those of a vision encoder; families use the same ones in text towers and decoders."""
+    is_other = type(owner).__name__.endswith(("Decoder", "Predictor"))
+    return not is_other and "Text" not in type(getattr(owner, "config", None)).__name__
 
 
 def _runs_as(module: object, name: str) -> bool:
