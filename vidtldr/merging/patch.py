@@ -91,7 +91,7 @@ def _put_on(model: nn.Module, stack: Stack, method: Method, observer: Observer |
     method.schedule(len(stack.blocks))  # raises if it does not fit
     if stack.checkpoints_gradients:
         raise ValueError("token merging does not run under gradient checkpointing: call set_grad_checkpointing(False)")
-    if method.needs_clips and len(patch_of(stack.owner)) < 3 and method.reduces_input:
+    if method.needs_clips and method.reduces_input and len(patch_of(stack.owner)) < 3:
         raise ValueError(f"{method.name} compares the frames of a clip, but {type(stack.owner).__name__} takes images")
     hooks = _hooks(stack, method)
     pools: list[RemovableHandle] = []
