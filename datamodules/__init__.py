@@ -10,6 +10,10 @@ from typing import Any
 _HOMES = {
     "ActivityNet": ".datasets.activitynet",
     "DiDeMo": ".datasets.didemo",
+    "HMDB51": ".datasets.hmdb51",
+    "Kinetics400": ".datasets.kinetics",
+    "Kinetics600": ".datasets.kinetics",
+    "Kinetics700": ".datasets.kinetics",
     "LSMDC": ".datasets.lsmdc",
     "MSRVTT": ".datasets.msrvtt",
     "MSRVTTQA": ".datasets.msrvtt",

@@ -53,6 +53,10 @@ class DatasetFiles(LightningDataModule):
         self.video_dir, self.missing = video_dir, missing
         self._files: VideoFiles | None = None
 
+    def is_annotation(self, path: Path) -> bool:
+        """Whether a path that an annotation option names, or that is looked for, is one; some are folders."""
+        return path.is_file()
+
     def video_aliases(self, stem: str) -> Iterable[str]:
         """Other names, without suffix, under which a video may lie on disk."""
         return ()
@@ -92,7 +96,7 @@ class DatasetFiles(LightningDataModule):
         """The first of these files that lies in one of the annotation folders."""
         self._check_root()
         looked = (self.root / folder / name for name in names for folder in self.annotation_folders)
-        found = next((path for path in looked if path.is_file()), None)
+        found = next((path for path in looked if self.is_annotation(path)), None)
         if found is None:
             raise FileNotFoundError(f"no annotation in {self.root}: looked for {', '.join(names)}")
         return found
@@ -104,7 +108,7 @@ class DatasetFiles(LightningDataModule):
             raise ValueError(f"{option} must be given for this stage: a file with the videos to use and what they show")
         self._check_root()
         for path in (*(self.root / folder / name for folder in self.annotation_folders), Path(name)):
-            if path.is_file():
+            if self.is_annotation(path):
                 return path
         raise FileNotFoundError(f"{option}={name}: no such file, neither in {self.root} nor in the current folder")
 

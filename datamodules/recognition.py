@@ -3,7 +3,7 @@
 import logging
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from datamodules.annotations.recognition_lists import read_recognition_list
 from datamodules.annotations.records import RecognitionRecords
@@ -100,6 +100,10 @@ class RecognitionDataModule(LabelledDataModule):
 
     test_videos: ClassVar[int | None] = None
     """Videos in the published test; another number is warned about."""
+    class_file_names: ClassVar[tuple[str, ...]] = ()
+    """File names under which the class names are looked for, in the order of their numbers."""
+    published_classes: ClassVar[int | None] = None
+    """Classes of the data set: where no file numbers so many names, the alphabet does."""
 
     def __init__(self, root: str, num_segments: int = 2, num_crops: int = 3, stride: int | None = None, **options: Any):
         super().__init__(root, **options)
@@ -145,22 +149,34 @@ class RecognitionDataModule(LabelledDataModule):
             ValueError: An annotation cannot be read, or a video name is ambiguous or leads out of the data root.
         """
         if stage == "fit":
-            self._train_records = self.read_records(
-                self._annotation_file("train_annotation", self._file_names(training=True))
-            )
+            training = self._annotation_file("train_annotation", self._file_names(training=True))
+            self._train_records = self.read_part(training, "train")
             self._train_set = self._training_set(self._train_records, self._training_frames())
         if stage == "test":
             annotation = self._annotation_file("annotation", self._file_names())
-            records, expected = self.read_records(annotation), self._published_videos()
+            records, expected = self.read_part(annotation, "test"), self._published_videos()
             if expected not in (None, len(records.videos)):
                 logger.warning("%s has %d videos, the published test %d", annotation, len(records.videos), expected)
             (self._records,) = self._set_up_evaluation([records])
         elif stage == "validate" or self.val_annotation:
-            (self._records,) = self._set_up_evaluation([self.read_records(self._given("val_annotation"))])
+            (self._records,) = self._set_up_evaluation([self.read_part(self._given("val_annotation"), "test")])
 
     def read_records(self, annotation: Path) -> RecognitionRecords:
         """Read an annotation; a data set with a format of its own overrides this."""
-        return read_recognition_list(annotation, self._class_folders())
+        return self._read_list(annotation, "test")
+
+    def read_part(self, annotation: Path, part: Literal["train", "test"]) -> RecognitionRecords:
+        """Read a part of an annotation; a data set whose annotations hold several parts overrides this."""
+        return self.read_records(annotation)
+
+    def _read_list(self, annotation: Path, part: str) -> RecognitionRecords:
+        return read_recognition_list(
+            annotation,
+            self._class_folders(),
+            class_files=self.class_file_names,
+            num_classes=self.published_classes,
+            split=part,
+        )
 
     def test_dataloader(self) -> GuardedLoader:
         """Batches of views, all views of a video in one batch."""

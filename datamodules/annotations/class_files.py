@@ -25,9 +25,47 @@ def find_class_file(folders: Sequence[Path], names: Sequence[str]) -> Path | Non
     return next((path for folder in folders for name in names if (path := folder / name).is_file()), None)
 
 
+def folded(name: str) -> str:
+    """A class name as it is compared: HandStandPushups is HandstandPushups, and brush_hair is "brush hair"."""
+    return name.lower().replace("_", " ")
+
+
 def labels_by_name(class_names: Iterable[str]) -> dict[str, int]:
-    """In lower case: files of the class HandstandPushups are named HandStandPushups."""
-    return {name.lower(): label for label, name in enumerate(class_names)}
+    """From each name, :func:`folded`, to its number."""
+    return {folded(name): label for label, name in enumerate(class_names)}
+
+
+def find_class_names(folders: Sequence[Path], names: Sequence[str]) -> tuple[Path, list[str]] | None:
+    """The first of these files in one of these folders, and the class names in it, in the order of their numbers.
+
+    Args:
+        folders: Where the files are looked for.
+        names: ``classInd.txt``, tables with the suffix ``.csv`` and the header ``id,name``, or lists of a name a line.
+
+    Raises:
+        ValueError: The file is of another form than its name promises.
+    """
+    path = find_class_file(folders, names)
+    if path is None:
+        return None
+    if path.name == CLASS_INDEX:
+        return path, read_class_index(path)
+    return path, read_label_csv(path) if path.suffix == ".csv" else read_label_map(path)
+
+
+def read_label_map(path: Path) -> list[str]:
+    """Class names of a list of one name a line, as Kinetics' and MMAction's label maps are; quotes around them go.
+
+    Raises:
+        ValueError: There is no name, one stands there twice, or a quote is not closed.
+    """
+    names = [_unquoted(line.strip()) for line in split_lines(read_utf8(path)) if line.strip()]
+    if not all(names):
+        raise ValueError(f"{path}, class {names.index('') + 1}: expected the name of a class, found an open quote")
+    if not names or len(set(map(folded, names))) < len(names):
+        found = "a name twice" if names else "none"
+        raise ValueError(f"{path}: expected the name of a class a line, each once, found {found}")
+    return names
 
 
 def read_class_index(path: Path) -> list[str]:

@@ -17,11 +17,15 @@ class Content:
         path: The file.
         split: Which part is wanted of a file that holds several: ``train``, ``val`` or ``test``.
         folders: Where files that belong to it are looked for, its own folder first.
+        class_files: Names under which a list of the class names is looked for there, beside ``classInd.txt``.
+        num_classes: Classes of the whole data set, if they may be numbered by the alphabet.
     """
 
     path: Path
     split: str = "test"
     folders: Sequence[Path] = ()
+    class_files: Sequence[str] = ()
+    num_classes: int | None = None
 
     @cached_property
     def raw(self) -> bytes:

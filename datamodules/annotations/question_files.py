@@ -1,21 +1,17 @@
 """Annotations of question answering and lists of answers, told apart by content."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from datamodules.annotations.foreign_paths import described, tolerated_paths
-from datamodules.annotations.json_fields import json_object, strings
-from datamodules.annotations.question_records import Question, QuestionRecords
+from datamodules.annotations.question_formats import FORMATS
+from datamodules.annotations.question_records import QuestionRecords
 from datamodules.annotations.text_files import is_text, json_value, read_utf8
 
 logger = logging.getLogger(__name__)
 
-ACCEPTED_FORMATS = (
-    'UMT JSON (a list of objects with "video", "question" and "answer")',
-    'the original JSON (a list of objects with a number as "video_id", "question" and "answer")',
-)
+ACCEPTED_FORMATS = tuple(accepted.shape for accepted in reversed(FORMATS))  # the usual one first
 
 
 def read_questions(path: str | Path, video_name: str) -> QuestionRecords:
@@ -35,7 +31,8 @@ def read_questions(path: str | Path, video_name: str) -> QuestionRecords:
         raise ValueError(f"{path} holds no question")
     if all(isinstance(record, str) for record in content):
         raise ValueError(f"{path} is a list of answers, not of questions; accepted are {'; '.join(ACCEPTED_FORMATS)}")
-    records = QuestionRecords.from_rows(_rows(path, content, video_name))
+    found = next(known for known in FORMATS if known.recognises(content))  # the last takes every list
+    records = QuestionRecords.from_rows(found.read(path, content, video_name))
     videos = described("videos", tolerated_paths(records.videos))
     logger.info("%s: %d questions about %d %s", path, records.num_questions, len(records.videos), videos)
     return records
@@ -56,32 +53,6 @@ def read_answer_list(path: str | Path) -> list[str]:
     if len(set(answers)) < len(answers):
         logger.warning("%s: %d answers stand there twice", path, len(answers) - len(set(answers)))
     return answers
-
-
-def _rows(path: Path, content: list[Any], video_name: str) -> Iterator[tuple[str, Question]]:
-    for number, item in enumerate(content, start=1):
-        place = f"{path}, record {number} of {len(content)}"
-        record = json_object(place, item, "video", "question", "answer")
-        text = _single(place, "question", strings(place, record, "question"))
-        question_id = record.get("question_id", record.get("id"))
-        if not isinstance(question_id, int | str):
-            question_id = number - 1
-        question = Question(text, tuple(strings(place, record, "answer")), question_id)
-        yield _video(place, record, video_name), question
-
-
-def _video(place: str, record: dict[str, Any], video_name: str) -> str:
-    number = record.get("video_id")
-    if isinstance(number, int):
-        return video_name.format(number)
-    key = "image" if "image" in record and "video" not in record else "video"  # "image" is the older spelling
-    return _single(place, key, strings(place, record, key))
-
-
-def _single(place: str, key: str, texts: list[str]) -> str:
-    if len(texts) != 1:
-        raise ValueError(f"{place}: key {key!r} must hold one text, not {len(texts)}")
-    return texts[0]
 
 
 def _read_list(path: Path, complaint: str, wanted: str) -> list[Any]:

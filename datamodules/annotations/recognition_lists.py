@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from datamodules.annotations.class_tree import read_class_tree
 from datamodules.annotations.content import Content
 from datamodules.annotations.foreign_paths import described, with_slashes
 from datamodules.annotations.recognition_formats import FORMATS
@@ -17,12 +18,23 @@ logger = logging.getLogger(__name__)
 ACCEPTED_FORMATS = tuple(shape for accepted in FORMATS for shape in accepted.shapes)
 
 
-def read_recognition_list(path: str | Path, class_folders: Sequence[Path] = ()) -> RecognitionRecords:
+def read_recognition_list(
+    path: str | Path,
+    class_folders: Sequence[Path] = (),
+    *,
+    class_files: Sequence[str] = (),
+    num_classes: int | None = None,
+    split: str = "test",
+) -> RecognitionRecords:
     """Read the videos of a recognition annotation and their classes, whatever its format.
 
     Args:
-        path: Annotation file.
+        path: Annotation file, or a folder with a folder of videos for each class.
         class_folders: Where, besides the folder of the annotation, the file that numbers the classes is looked for.
+        class_files: Names of such a file beside ``classInd.txt``.
+        num_classes: Classes of the whole data set: names without a file that numbers them are numbered by the alphabet
+            if there are so many.
+        split: Part of the data set, for annotations that hold several.
 
     Raises:
         FileNotFoundError: There is no such file, or no numbering of the classes where the format needs one.
@@ -30,9 +42,11 @@ def read_recognition_list(path: str | Path, class_folders: Sequence[Path] = ()) 
             has two labels.
     """
     path = Path(path)
+    content = Content(path, split, (path.parent, *class_folders), class_files, num_classes)
+    if path.is_dir():
+        return read_class_tree(content)
     if not path.is_file():
         raise FileNotFoundError(f"no annotation file {path}")
-    content = Content(path, folders=(path.parent, *class_folders))
     try:
         found = next((known for known in FORMATS if known.recognises(content)), None)
     except UnicodeDecodeError as error:

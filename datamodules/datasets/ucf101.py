@@ -1,22 +1,17 @@
 """UCF101: 101 kinds of action, in three official splits; and in base and novel classes."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 from datamodules.base_to_novel import BaseToNovelDataModule
 from datamodules.dataset_files import ANNOTATION_FOLDERS
-from datamodules.recognition import RecognitionDataModule
+from datamodules.official_splits import SplitRecognition
 
 _VIDEO_FOLDERS = ("UCF-101", "UCF101", "videos", "")
 
 
-class UCF101(RecognitionDataModule):
-    """UCF101 with the official lists, or with those of VideoMAE, MMAction or ViFi-CLIP.
-
-    Args:
-        split: Official split; results are reported on the first.
-        **options: Options of :class:`~datamodules.recognition.RecognitionDataModule`.
-    """
+class UCF101(SplitRecognition):
+    """UCF101 with the official lists, or with those of VideoMAE, MMAction or ViFi-CLIP."""
 
     annotation_names: ClassVar = ("testlist0{split}.txt", "ucf101_val_split_{split}_videos.txt")
     train_names: ClassVar = ("trainlist0{split}.txt", "ucf101_train_split_{split}_videos.txt")
@@ -25,27 +20,9 @@ class UCF101(RecognitionDataModule):
     published_videos: ClassVar[Mapping[int, int]] = {1: 3783, 2: 3734, 3: 3696}
     """Videos in the published test of each split."""
 
-    def __init__(
-        self,
-        root: str,
-        split: Literal[1, 2, 3] = 1,
-        num_segments: int = 5,
-        num_crops: int = 3,
-        stride: int | None = 4,
-        **options: Any,
-    ):
-        super().__init__(root, num_segments=num_segments, num_crops=num_crops, stride=stride, **options)
-        if split not in (1, 2, 3):
-            raise ValueError(f"split={split} must be 1, 2 or 3")
-        self.split = split
-
     def _file_names(self, training: bool = False) -> tuple[str, ...]:
         names = tuple(name.format(split=self.split) for name in super()._file_names(training))
-        if self.split != 1:
-            return names
-        return names + (
-            ("train.csv",) if training else ("test.csv", "val.csv")
-        )  # lists that name no split are of the first
+        return names + self._unnumbered_lists(training)
 
     def _published_videos(self) -> int | None:
         return self.published_videos.get(self.split)

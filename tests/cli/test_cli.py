@@ -148,6 +148,7 @@ def test_an_entry_may_name_its_rule():
         ({"tome": {"q": 1}}, None, "methods.tome: .*no option 'q': it takes r"),
         ({"tome": {"r": -1}}, None, "methods.tome: "),
         ({"../x": {"method": "base"}}, None, "cannot name a TensorBoard run"),
+        ({"x" * 300: {"method": "base"}}, None, "has 300 bytes, which is more than the 200 that fit"),
     ],
 )
 def test_wrong_methods_are_refused_with_the_legal_ones(spec, chosen, message):

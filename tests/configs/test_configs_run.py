@@ -1,13 +1,14 @@
-"""Every shipped config of a paper's cell evaluates two videos, with a tiny model but its own methods and data."""
+"""Every shipped config evaluates two videos, with a tiny model but its own methods and data."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import datamodules
-from tests.helpers import tiny_classes, tiny_run, tiny_vqa
+from tests.helpers import tiny_classes, tiny_run, tiny_towers, tiny_vqa
 from tests.helpers.datasets import put_json, put_videos
 from vidtldr.cli.entry import run
 from vidtldr.cli.inheritance import read_config
@@ -41,6 +42,15 @@ def put_ssv2(root: Path) -> None:
         (root / "videos" / f"{id_}.webm.mp4").rename(root / "videos" / f"{id_}.mp4")
 
 
+def put_list(root: Path) -> None:
+    """A list of VideoMAE, which Kinetics and HMDB51 read."""
+    put_videos(root / "videos", "clap/a.mp4", "run/b.mp4", num_frames=20)
+    (root / "val.csv").write_text("clap/a.mp4 0\nrun/b.mp4 1\n")
+
+
+_RECOGNITION = {"SSv2": put_ssv2, "HMDB51": put_list, "Kinetics400": put_list}
+
+
 def tiny(config: dict[str, Any], folder: Path) -> list[str]:
     """Data for a config in ``folder``, and the options that make its model small."""
     task = config["model"]["class_path"].rpartition(".")[2]
@@ -65,8 +75,15 @@ def tiny(config: dict[str, Any], folder: Path) -> list[str]:
             tiny_classes.write_base_to_novel(root, videos_per_class=1)
             (folder / "vocab.txt").write_text("\n".join(tiny_classes.CLIP_WORDS) + "\n")
             size, options = tiny_classes.CLIP_SIZE, [*options, f"--model.tokenizer={folder / 'vocab.txt'}"]
+        elif task == "DualEncoderRetrieval":
+            put_retrieval(root, dataset)
+            size = tiny_classes.VIDEOMAE_SIZE
+            if config["model"]["init_args"]["backbone"].startswith("siglip"):
+                tiny_towers.write_tokenizer(folder / "words")
+                size = size | {"vocab_size": tiny_towers.VOCABULARY}
+                options.append(f"--model.tokenizer={folder / 'words'}")
         else:
-            put_ssv2(root) if dataset_name == "SSv2" else tiny_classes.write_ucf101(root, videos_per_class=1)
+            _RECOGNITION.get(dataset_name, partial(tiny_classes.write_ucf101, videos_per_class=1))(root)
             size = tiny_classes.VIDEOMAE_SIZE
     options += [f"--model.size={json.dumps(size | {'depth': DEPTH})}", f"--model.num_frames={shape[0]}"]
     return [*options, f"--model.image_size={shape[1]}", "--trainer.accelerator=cpu", "--trainer.precision=32-true"]

@@ -8,7 +8,7 @@ import pytest
 
 from vidtldr.drawing.charts import NEUTRAL, Point, Reference, Series, colours, curves, front, over_sets, trade_off
 
-PALETTE = colours(["base", "tome", "vidtldr"])
+PALETTE = colours(["base", "tome", "vidtldr", "_x"])
 SERIES = [
     Series("tome", (Point(1, 10), Point(2, 30))),
     Series("vidtldr", (Point(3, 20, low=10, high=30),)),
@@ -126,6 +126,13 @@ def test_a_data_set_has_a_bar_for_each_method_that_was_evaluated():
     assert {"msvd", "ucf", "base", "tome", "GFLOPs"} <= set(texts_of(svg))
     assert len(re.findall(rf'clip-path="[^"]*" style="fill: {NEUTRAL}"', svg)) == 2
     assert len(re.findall(rf'clip-path="[^"]*" style="fill: {PALETTE["tome"]}"', svg)) == 1
+
+
+def test_a_method_whose_name_begins_with_an_underscore_stands_in_the_legend():
+    named = [Series("_x", (Point(1, 10),)), Series("tome", (Point(2, 30),))]
+    assert [text.strip() for text in texts_of(scores_over_cost(named))].count("_x") == 1
+    layers = curves({"_x": [3.0, 2.0], "tome": [3.0, 1.0]}, PALETTE, title="t", x_label="x", y_label="y")
+    assert [text.strip() for text in texts_of(layers)].count("_x") == 1
 
 
 def test_names_are_text_whatever_they_hold():

@@ -135,7 +135,7 @@ def test_base_to_novel_averages_seeds_and_takes_the_harmonic_mean(base_to_novel,
     files = [str(clip_folder / f"s{seed}.pth") for seed in (1, 2)]
     both = evaluate(base_to_novel, tmp_path / "both", f"--model.checkpoint={json.dumps(files)}", "--methods=base,tome")
     printed = capsys.readouterr().out
-    assert "| method | GFLOPs | base | novel | HM | Δ base |" in printed
+    assert "| method | GFLOPs | base classes | novel classes | HM | Δ base |" in printed
     assert "2 of 3 seeds" in printed
     assert "8 of 8 videos, 4 base, 4 novel" in printed
     alone = [

@@ -144,7 +144,7 @@ def test_other_libraries_are_evaluated_by_the_same_config(library, dual, tmp_pat
 
 
 def test_mistakes_are_answered_in_a_sentence(dual, zero_shot, tmp_path, capsys):
-    folder, options = dual
+    _, options = dual
     assert "known as" not in refused([*options, "--model.checkpoint=null"], capsys)
     assert "set --model.backbone to one of" in refused([*options, "--model.checkpoint=null"], capsys)
     assert "open_clip has no model 'ViT-B-15'; near it are ViT-B-16" in refused(

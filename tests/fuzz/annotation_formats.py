@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datamodules.annotations.class_files import read_class_index, read_label_csv, read_template_labels
+from datamodules.annotations.class_files import read_class_index, read_label_csv, read_label_map, read_template_labels
+from datamodules.annotations.hmdb51_splits import read_hmdb51_splits
 from datamodules.annotations.question_files import read_answer_list, read_questions
 from datamodules.annotations.question_records import QuestionRecords
 from datamodules.annotations.recognition_lists import read_class_list, read_recognition_list
@@ -221,6 +222,25 @@ FORMATS = {
     ),
     "ssv2": Format(
         {"a.json": _SSV2, "labels.json": _TEMPLATES}, lambda folder: read_recognition_list(folder / "a.json")
+    ),
+    "kinetics": Format(
+        {
+            "a.csv": _lines(
+                "label,youtube_id,time_start,time_end,split,is_cc",
+                "Typing,-3B32lodo2M,59,69,validate,0",
+                '"ApplyLipstick",a,7,17,validate,1',
+                "handstandpushups,a_b-3,119,129,train,0",
+            ),
+            "map.txt": _lines(*CLASSES),
+        },
+        lambda folder: read_recognition_list(folder / "a.csv", class_files=["map.txt"]),
+    ),
+    "label map": Format(
+        {"map.txt": _lines(*CLASSES, '"Typing, fast"')}, lambda folder: read_label_map(folder / "map.txt")
+    ),
+    "hmdb51": Format(
+        {f"{name}_test_split1.txt": _lines(f"{name} (1)_a.avi 1 ", "a.avi 2 ", "b [x].avi 0 ") for name in CLASSES},
+        lambda folder: read_hmdb51_splits(folder, 1, "test"),
     ),
     "class list": Format(
         {"a.txt": _lines("a.avi 0", "b.avi 1", "c.avi 2")},

@@ -151,7 +151,7 @@ def test_towers_are_found_by_name(backbone: str, options: dict, expected: float)
 
 
 def test_an_unknown_backbone_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="unknown backbone 'umt_x': choose from .*umt_b, umt_l, videomae_s"):
+    with pytest.raises(ValueError, match=r"unknown backbone 'umt_x': choose from .*umt_b, umt_l, videomae_s"):
         build_tower("umt_x", num_frames=4)
 
 

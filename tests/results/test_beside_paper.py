@@ -107,6 +107,20 @@ def test_what_keeps_numbers_from_being_comparable_is_said(changes: dict, said: s
     assert said not in beside_paper(_run(MSVD)).differs
 
 
+@pytest.mark.parametrize(
+    ("name", "method", "said"),
+    [
+        ("tome", ToMe(100, metric="tokens", merge="mlerp"), ["tome with merge=mlerp"]),
+        ("tome", ToMe(100, pooling="mass"), ["tome with pooling=mass"]),
+        ("tome", ToMe(100, metric="tokens"), []),
+        ("vidtldr", VidTLDR((500, 200, 100, 100), sharpening=False), ["vidtldr with sharpening=False"]),
+    ],
+)
+def test_options_that_the_papers_methods_do_not_have_are_said(name: str, method: Method, said: list[str]) -> None:
+    found = beside_paper(_run({"table": 2, "row": "msvd"}, {name: (method, MSVD_B[name][1])}))
+    assert [each for each in found.differs if " with " in each and "r=" not in each] == said
+
+
 def test_a_row_of_printed_schedules_differs_in_nothing() -> None:
     methods = {"base": (Base(), 303.3), "vidtldr": (VidTLDR((600, 200, 100)), 178.0)}
     assert paper_fact(_run({"table": 2, "row": "msrvtt"}, methods, videos=1000)) == [("paper", "Table 2, MSR-VTT")]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vidtldr.errors import UserError
 from vidtldr.results.samples import read_samples, write_samples
+from vidtldr.tasks import ActionRecognition, BaseToNovel, VideoQuestionAnswering, VideoTextRetrieval
 
 TEXT = st.text(st.characters())  # lone surrogates and line separators too
 VALUES = st.recursive(
@@ -104,3 +105,28 @@ def test_a_bad_line_is_told_with_file_and_number(tmp_path, line, said):
 def test_a_file_that_is_not_there_is_told():
     with pytest.raises(UserError, match=r"cannot read gone\.jsonl: No such file or directory"):
         list(read_samples(Path("gone.jsonl")))
+
+
+@pytest.mark.parametrize(
+    ("task", "sample", "said"),
+    [
+        (ActionRecognition, {"video": "a.mp4"}, "it lacks 'rank'"),
+        (ActionRecognition, {"rank": 1}, "it lacks 'video'"),
+        (VideoTextRetrieval, {"video": "a.mp4", "query": "video", "rank": "first"}, "'<=' not supported"),
+        (VideoQuestionAnswering, {"video": "a.mp4", "correct": "yes"}, "was samples.jsonl edited"),
+        (BaseToNovel, {"video": "a.mp4", "half": "base", "rank": 1}, "has no number 'seed'"),
+        (BaseToNovel, {"video": "a.mp4", "half": "other", "seed": 0, "rank": 1}, "was samples.jsonl edited"),
+    ],
+)
+def test_an_edited_sample_is_one_sentence(task, sample, said):
+    with pytest.raises(UserError, match=said) as error:
+        task.contributions([sample])
+    assert "\n" not in str(error.value)
+
+
+def test_samples_are_counted_by_their_video():
+    rows = [("b", 1), ("a", 2), ("b", 1), ("b", 5)]
+    found = ActionRecognition.contributions([{"video": video, "rank": rank} for video, rank in rows])
+    assert found.clusters == ("b", "a")
+    assert found.hits.tolist() == [[2], [0]]
+    assert found.counts.tolist() == [[3], [1]]

@@ -101,7 +101,7 @@ def time_tiles(of: AttentionInput, *, rounds: int) -> dict[str, Timing]:
     }
     timings: dict[str, Timing] = {}
     for name, run in passes.items():
-        tiles = dict.fromkeys([kernels.tile_of(query), *map(kernels.Tile._make, _TILES)])
+        tiles = dict.fromkeys([*kernels.tiles_of(query), *map(kernels.Tile._make, _TILES)])
         runs = {f"{name} {'x'.join(map(str, tile))}": kernels.with_tile(tile, query, run) for tile in tiles}
         timings |= interleaved(
             {k: f for k, f in runs.items() if _fits(f)}, rounds=rounds, device=torch.device(of.device)

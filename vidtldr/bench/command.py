@@ -15,6 +15,7 @@ from vidtldr.cli.arguments import CommandParser, positive
 from vidtldr.cli.entry import user_errors
 from vidtldr.measuring.timing import Timing, interleaved
 from vidtldr.merging.attention.backends import Backend
+from vidtldr.results.gflops import gflops_digits
 from vidtldr.results.report import describe_options
 from vidtldr.results.text_tables import Block, print_blocks
 
@@ -60,7 +61,7 @@ def _block(
     cells = [
         [
             f"{row.label} {describe_options({'r': row.method.r}) if row.method.r else ''}".strip(),
-            f"{row.gflops:.4g}",
+            gflops_digits(row.gflops),
             f"{base.gflops / row.gflops:.2f}x",
             f"{timings[row.label].median_ratio:.2f}x",
             f"{options.batch_size / timings[row.label].median_seconds:.3g}",

@@ -1,5 +1,6 @@
 """From ``sys.argv`` to an exit code: user errors become one line, our own mistakes keep their traceback."""
 
+import errno
 import importlib
 import os
 import sys
@@ -47,6 +48,12 @@ def run(command: str, argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `eval.py | head`: nobody is left to read
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # wherever a path that was given is first looked at
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        name = str(error.filename)
+        print(f"error: the path '{name[:60]}...' is longer than file systems allow", file=sys.stderr)
+        return EXIT_USER_ERROR
     return 0
 
 

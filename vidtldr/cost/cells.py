@@ -90,7 +90,7 @@ def cells_with_gflops() -> list[Cell]:
 
 def _runs_of(name: str) -> Iterator[CellRun]:
     config = read_config(CONFIG_DIR / name)
-    if "paper" not in config:
+    if not config.get("paper"):
         return
     row, model = PaperRow(**config["paper"]), config["model"]["init_args"]
     known: list[str | None] = [*row.known_pairs()]

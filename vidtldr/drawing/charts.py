@@ -182,7 +182,9 @@ def curves(
         if even is not None:
             axes.axhline(even, color=NEUTRAL, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         for (method, line), marker in zip(values.items(), cycle(_MARKERS)):
-            axes.plot(range(1, len(line) + 1), line, color=palette[method], marker=marker, markersize=4, label=method)
+            axes.plot(
+                range(1, len(line) + 1), line, color=palette[method], marker=marker, markersize=4, label=_shown(method)
+            )
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_ylim(0, 1.08 * max(max(line) for line in values.values()) or 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -272,11 +274,16 @@ def _draw_points(axes: Axes, series: Series, colour: str, marker: str, *, shift:
         if point.low is not None and point.high is not None:
             drawn += axes.plot([point.x, point.x], [point.low, point.high], color=colour, linewidth=1.2, zorder=3)
     x, y = [point.x for point in points], [point.y for point in points]
-    drawn += axes.plot(x, y, color=colour, marker=marker, linewidth=0.9, label=series.method, zorder=4)
+    drawn += axes.plot(x, y, color=colour, marker=marker, linewidth=0.9, label=_shown(series.method), zorder=4)
     if shift:  # afterwards: the axes shall count the costs themselves
         moved = axes.transData + ScaledTranslation(shift / 72, 0, axes.figure.dpi_scale_trans)
         for line in drawn:
             line.set_transform(moved)
+
+
+def _shown(method: str) -> str:
+    """The name of a method as a label: matplotlib hides those that begin with an underscore, not with a blank."""
+    return f" {method}" if method.startswith("_") else method
 
 
 def _legend(axes: Axes, runs: Mapping[str, str] | None = None) -> None:

@@ -8,6 +8,7 @@ from vidtldr.merging import Method, apply, build_method, remove
 from vidtldr.tasks.base import AnyTask, Task
 
 _RUN_NAME = re.compile(r"[\w+-][\w.+-]*")
+_LONGEST_NAME = 200  # bytes; a file name may have 255, and pictures, tables and folders put something beside it
 
 
 def build_methods(
@@ -32,6 +33,11 @@ def build_methods(
         raise UserError(f"unknown method '{unknown[0]}': the config has {', '.join(spec)}{hint}")
     if bad := [name for name in names if not _RUN_NAME.fullmatch(name)]:
         raise UserError(f"method name '{bad[0]}' cannot name a TensorBoard run: use letters, digits and . _ + -")
+    if long := [name for name in names if len(name.encode()) > _LONGEST_NAME]:
+        raise UserError(
+            f"method name '{long[0][:20]}...' has {len(long[0].encode())} bytes, which is more than the "
+            f"{_LONGEST_NAME} that fit into the names of files: choose a shorter one"
+        )
     return {name: _build(name, dict(spec[name] or {})) for name in names}
 
 

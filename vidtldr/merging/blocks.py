@@ -18,6 +18,8 @@ from vidtldr.merging.attention.attend import Statistic, attend
 if TYPE_CHECKING:
     from timm.models.vision_transformer import Attention, Block  # type: ignore[attr-defined]
 
+    from vidtldr.merging.layer_call import PositionedParts
+
 
 class Projected(NamedTuple):
     """What a block's attention is computed from.
@@ -156,26 +158,38 @@ def in_parts(block: nn.Module) -> MergeableBlock | None:
     return block if isinstance(block, MergeableBlock) else None
 
 
+def layer_in_parts(layer: nn.Module) -> "PositionedParts | None":
+    """A layer that a model calls with more than tokens, or ``None`` if it is of no known kind."""
+    from vidtldr.merging.block_kinds import eva, hugging_face  # late: they import what stands here
+
+    return eva.eva_in_parts(layer) or hugging_face.hugging_face_in_parts(layer)
+
+
 class Stack(NamedTuple):
     """The blocks of a ViT.
 
     Attributes:
-        owner: The module that holds them under the name ``blocks``.
-        blocks: The blocks.
+        owner: The module that holds them.
+        blocks: The blocks: one after the other, or in a list through which the owner walks.
     """
 
     owner: nn.Module
-    blocks: nn.Sequential
+    blocks: nn.Sequential | nn.ModuleList
 
     @property
     def num_prefix(self) -> int:
         """Prefix tokens (class, registers), which stand in front and are left alone."""
-        return int(getattr(self.owner, "num_prefix_tokens", 0))
+        from vidtldr.merging.block_kinds.hugging_face import num_prefix_of
+
+        return int(getattr(self.owner, "num_prefix_tokens", num_prefix_of(self.owner)))
 
     @property
     def checkpoints_gradients(self) -> bool:
         """Whether the ViT runs its blocks again in the backward pass, one by one."""
-        return bool(getattr(self.owner, "grad_checkpointing", False))
+        of_owner = bool(getattr(self.owner, "grad_checkpointing", False))
+        return of_owner or any(
+            getattr(block, "gradient_checkpointing", False) for block in self.blocks._modules.values()
+        )
 
     def parts(self) -> Iterator[tuple[nn.Module, MergeableBlock | None]]:
         """Each block, and how merging takes it."""
@@ -184,18 +198,26 @@ class Stack(NamedTuple):
             yield block, in_parts(block)
 
 
-def find_stack(model: nn.Module, *, container: type[nn.Sequential]) -> Stack:
+def find_stack(
+    model: nn.Module, *, container: type[nn.Sequential], layer_list: type[nn.ModuleList] = nn.ModuleList
+) -> Stack:
     """The blocks inside a model.
 
     Args:
         model: A ViT, or what holds one.
         container: The class of blocks that are patched, beside ``nn.Sequential`` itself.
+        layer_list: That of layers in a list, beside ``nn.ModuleList`` itself.
 
     Raises:
         ValueError: There is not just one stack of blocks, or merging does not know a block.
     """
     owners = [m for m in model.modules() if type(m._modules.get("blocks")) in (nn.Sequential, container)]
     name = type(model).__name__
+    lists = [] if owners else list(_layer_lists(model, layer_list))
+    if len(lists) == 1:
+        return lists[0]
+    if len(lists) > 1:
+        raise ValueError(f"{name} holds {len(lists)} lists of layers of vision encoders; pass the one to merge in")
     if len(owners) != 1:
         raise ValueError(f"{name} holds {len(owners)} nn.Sequential named `blocks`; pass the one ViT to merge in")
     stack = Stack(owners[0], cast(nn.Sequential, owners[0].blocks))
@@ -207,3 +229,15 @@ def find_stack(model: nn.Module, *, container: type[nn.Sequential]) -> Stack:
                 "merging knows timm's Block with Attention, and blocks that have the parts of a MergeableBlock"
             )
     return stack
+
+
+def _layer_lists(model: nn.Module, layer_list: type[nn.ModuleList]) -> Iterator[Stack]:
+    """The lists of layers of vision encoders inside a model, all of kinds that merging knows."""
+    from vidtldr.merging.block_kinds.hugging_face import is_encoder_of_vision
+
+    for owner in model.modules():
+        for layers in owner._modules.values():
+            if type(layers) in (nn.ModuleList, layer_list) and is_encoder_of_vision(owner):
+                modules = list(layers._modules.values())  # type: ignore[union-attr]
+                if modules and all(layer_in_parts(cast(nn.Module, layer)) is not None for layer in modules):
+                    yield Stack(owner, cast(nn.ModuleList, layers))

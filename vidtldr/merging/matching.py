@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vidtldr.merging.attention.backends import small_kernels_run
 from vidtldr.merging.plans import MergePlan, split_tokens
 from vidtldr.merging.tokens import add_to_tokens, at_least_float32, take_tokens
 
@@ -41,6 +42,10 @@ def match(metric: Tensor, r: int, *, num_prefix: int = 0, keep_order: bool = Tru
     r = min(r, max_mergeable(num_tokens, num_prefix))
     if r <= 0:
         return None
+    if small_kernels_run(metric):
+        from vidtldr.merging.matching_triton import match_tokens  # late: Triton is optional
+
+        return MergePlan(num_tokens, num_prefix, *match_tokens(metric, r, num_prefix, keep_order))
     with torch.no_grad(), torch.autocast(metric.device.type, enabled=False):
         metric = F.normalize(at_least_float32(metric), dim=-1)
         _, sources, destinations = split_tokens(metric, num_prefix)
@@ -73,6 +78,13 @@ def merge_tokens(
         ValueError: ``plan`` was made for another number of tokens.
     """
     plan.check_fits(x)
+    if small_kernels_run(x, mass, source_weight):
+        from vidtldr.merging.matching_triton import merge_matched  # late: Triton is optional
+
+        by_kernel: tuple[Tensor, Tensor] = merge_matched(
+            x, mass, source_weight, plan.unmerged, plan.source, plan.target, plan.num_prefix
+        )
+        return by_kernel
     masses = x.new_ones(x.shape[:2], dtype=torch.promote_types(x.dtype, torch.float32)) if mass is None else mass
     prefix_mass, source_mass, destination_mass = plan.split(masses)
     moving_mass = source_mass.gather(1, plan.source)

@@ -45,6 +45,12 @@ def leave_mass(blocks: nn.Module, mass: Tensor | None) -> None:
     _pooled.set(None)
 
 
+def mass_left_by(blocks: nn.Module) -> Tensor | None:
+    """The masses ``[b, n]`` that these blocks left last, or ``None`` for 1 each."""
+    entry = _mass.get()
+    return entry[1] if entry is not None and entry[0] is blocks else None
+
+
 def weighted_mean(tokens: Tensor, mass: Tensor) -> Tensor:
     """Mean of tokens ``[b, n, c]`` weighted by mass ``[b, n]``, ``[b, c]``, computed in at least float32."""
     weight = mass / mass.sum(dim=1, keepdim=True)

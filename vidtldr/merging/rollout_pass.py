@@ -19,12 +19,11 @@ _scores: ContextVar[tuple[nn.Module, Tensor] | None] = ContextVar("scores", defa
 _outputs: ContextVar[list[Any] | None] = ContextVar("outputs", default=None)
 
 
-def run_first_pass(owner: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Run the ViT that holds ``blocks`` unreduced and leave its rollout scores for the run that follows.
+def run_first_pass(blocks: nn.Module, owner: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Run the ViT that holds blocks unreduced and leave its rollout scores for the run that follows.
 
     A forward pre-hook. The ViT's own ``forward`` is called, not the module: its hooks are for the run that counts.
     """
-    blocks: nn.Module = owner.blocks  # type: ignore[assignment]
     maps: list[Tensor] = []
     token = _maps.set((blocks, maps))
     try:

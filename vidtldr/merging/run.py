@@ -8,6 +8,7 @@ from torch import Tensor
 from vidtldr.merging.attention.attend import Statistic
 from vidtldr.merging.blocks import MergeableBlock, run_attention
 from vidtldr.merging.clip_input import Clips
+from vidtldr.merging.layer_call import LayerCall
 from vidtldr.merging.method import LayerView, Method, Reading, Reduction
 from vidtldr.merging.tokens import at_least_float32
 
@@ -20,11 +21,15 @@ class Tokens:
         x: ``[b, n, c]``.
         mass: ``[b, n]``; ``None`` means 1 each.
         score: What the next layer may rank by, ``[b, n]``: the rollout, or what the last layer's attention said.
+        positioned: Whether layers have to be told where their tokens stood when they entered the first one.
+        places: Where that was, ``[b, n]``, int64; ``None`` if all are left, or nobody has to know.
     """
 
     x: Tensor
     mass: Tensor | None = None
     score: Tensor | None = None
+    positioned: bool = False
+    places: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def run_layer(
     if method.before == "layer":
         return _reduce_and_run(block, tokens, method, r, next_reduces, place)
     if r == 0 and tokens.mass is None:
-        return replace(tokens, x=block(tokens.x)), Done()  # nothing has gone: the block as it is
+        return replace(tokens, x=_placed(block, tokens)(tokens.x)), Done()  # nothing has gone: the block as it is
     if method.before == "next":
         return _run_and_reduce(block, tokens, method, r, place)
     reduced, done = _attend_and_reduce(block, tokens, method, r, place)
@@ -138,7 +143,7 @@ def _reduce_and_run(
     done = Done(reduction, tokens.score if reduction else None)
     tokens = _reduce(tokens, reduction)
     if method.statistic is None or not next_reduces:
-        return replace(tokens, x=block(tokens.x)), done
+        return replace(tokens, x=_placed(block, tokens)(tokens.x)), done
     halfway = _run_attention(block, tokens, log_mass=None, reading=method.statistic)
     x = block.add_mlp(halfway.x)
     score = _shift(halfway.x, x) if method.statistic == "mlp_shift" else halfway.score
@@ -154,8 +159,13 @@ def _run_attention(
 ) -> _Halfway:
     """The first half of a block, and what can be read there; nothing of ``mlp_shift`` can."""
     statistic = cast(Statistic, reading) if reading in get_args(Statistic) else None
-    x, keys, read = run_attention(block, tokens.x, log_mass=log_mass, statistic=statistic)
+    x, keys, read = run_attention(_placed(block, tokens), tokens.x, log_mass=log_mass, statistic=statistic)
     return _Halfway(x, keys, _shift(tokens.x, x) if reading == "attention_shift" else read)
+
+
+def _placed(block: MergeableBlock, tokens: Tokens) -> MergeableBlock:
+    """A block that knows where its tokens stood, if it has to."""
+    return block if tokens.places is None else replace(cast(LayerCall, block), places=tokens.places)
 
 
 def _shift(before: Tensor, after: Tensor) -> Tensor:
@@ -168,7 +178,7 @@ def _after(
     x: Tensor, before: Tokens, method: Method, reduction: Reduction | None, score: Tensor | None
 ) -> tuple[Tokens, Done]:
     carried = None if method.statistic else score  # the next layer reads its own
-    return _reduce(Tokens(x, before.mass, carried), reduction), Done(reduction, score if reduction else None)
+    return _reduce(replace(before, x=x, score=carried), reduction), Done(reduction, score if reduction else None)
 
 
 def _reduce(tokens: Tokens, reduction: Reduction | None) -> Tokens:
@@ -179,5 +189,8 @@ def _reduce(tokens: Tokens, reduction: Reduction | None) -> Tokens:
     given, kept = reduction.tokens.shape[1], reduction.plan.num_kept
     if given != kept:
         raise ValueError(f"a method's reduce gave {given} tokens with a plan that keeps {kept}")
-    score = tokens.score
-    return Tokens(reduction.tokens, reduction.mass, None if score is None else reduction.plan.take(score))
+    plan, score, places = reduction.plan, tokens.score, tokens.places
+    if tokens.positioned:
+        places = plan.origins()[0] if places is None else plan.take(places)
+    score = None if score is None else plan.take(score)
+    return Tokens(reduction.tokens, reduction.mass, score, tokens.positioned, places)

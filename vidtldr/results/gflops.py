@@ -2,8 +2,10 @@
 
 
 def gflops_digits(gflops: float) -> str:
-    """One decimal place, or three digits of a small model's."""
-    return f"{gflops:.1f}" if gflops >= 10 else f"{gflops:.3g}"
+    """One decimal place; of a small model three digits, but no more than three places unless nothing else is left."""
+    if gflops >= 10:
+        return f"{gflops:.1f}"
+    return f"{gflops:.3f}" if 0.01 <= gflops < 1 else f"{gflops:.3g}"
 
 
 def gflops_share(gflops: float, of: float) -> str:

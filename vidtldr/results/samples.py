@@ -47,6 +47,17 @@ def read_samples(path: str | Path) -> Iterator[Sample]:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def number_of(sample: Sample, key: str) -> int:
+    """A whole number that a sample must hold.
+
+    Raises:
+        UserError: It does not.
+    """
+    if not isinstance(number := sample.get(key), int):
+        raise UserError(f"the sample {str(sample)[:60]} has no number {key!r}; was samples.jsonl edited?")
+    return number
+
+
 def contributions_of(
     samples: Sequence[Sample], hits: Callable[[Sample], Mapping[int, float]], *, parts: int, combine: str = "mean"
 ) -> Contributions:
@@ -57,14 +68,22 @@ def contributions_of(
         hits: From a sample to the parts of the score that it counts in, and whether it is right there.
         parts: Parts of the score.
         combine: How parts make a score, as :class:`~vidtldr.results.bootstrap.Contributions` has it.
+
+    Raises:
+        UserError: A sample lacks what it is counted by, or holds something else there.
     """
-    rows = {video: row for row, video in enumerate(dict.fromkeys(str(sample["video"]) for sample in samples))}
-    right, counted = np.zeros((len(rows), parts)), np.zeros((len(rows), parts))
+    rows: dict[str, int] = {}
+    right, counted = np.zeros((len(samples), parts)), np.zeros((len(samples), parts))
     for sample in samples:
-        row = rows[str(sample["video"])]
-        for part, hit in hits(sample).items():
-            right[row, part] += hit
-            counted[row, part] += 1
+        try:
+            row, found = rows.setdefault(str(sample["video"]), len(rows)), hits(sample)
+            for part, hit in found.items():
+                right[row, part] += hit
+                counted[row, part] += 1
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            told = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise UserError(f"cannot count the sample {str(sample)[:60]}: {told}; was samples.jsonl edited?") from error
+    right, counted = right[: len(rows)], counted[: len(rows)]
     return Contributions(tuple(rows), right, counted, combine)
 
 

@@ -18,7 +18,7 @@ from vidtldr.models.pixels import PixelNorm, blank_input
 from vidtldr.models.sizes import check_vocabulary
 from vidtldr.models.vifi_clip import ClipTokenizer, ViFiCLIP, load_vifi_clip, prompts, vifi_clip_size
 from vidtldr.results.bootstrap import Contributions
-from vidtldr.results.samples import Sample, contributions_of
+from vidtldr.results.samples import Sample, contributions_of, number_of
 from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.batch_store import BatchOutput
 from vidtldr.tasks.base import Outcome
@@ -49,7 +49,10 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
 
     score_tables = (
         ScoreTable(
-            {"base": "base", "novel": "novel", "hm": "HM"}, compared="hm", group="accuracy", title="base to novel"
+            {"base": "base classes", "novel": "novel classes", "hm": "HM"},
+            compared="hm",
+            group="accuracy",
+            title="base to novel",
         ),
     )
     model: ViFiCLIP
@@ -79,8 +82,6 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps)
         self.num_frames, self.image_size = num_frames, image_size
         sizes = vifi_clip_size(backbone, size)
-        self.tokenizer = ClipTokenizer(tokenizer, context_length=sizes.context_length)
-        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
         if template is not None and "{}" not in template:
             raise UserError(f"template={template!r} has no {{}} where the class name goes")
         self.model = ViFiCLIP(sizes, image_size=image_size, drop_path=drop_path)
@@ -93,6 +94,8 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
         self._seed = 0
         for seed in reversed(range(len(self.checkpoints))):  # all are read before time is spent on the first
             self._load(seed)
+        self.tokenizer = ClipTokenizer(tokenizer, context_length=sizes.context_length)  # its errors are the rarer ones
+        check_vocabulary(tokenizer, self.tokenizer.vocab_size, sizes.vocab_size)
         self._mixing = {"mixup": mixup, "cutmix": cutmix, "label_smoothing": label_smoothing}
         self.train_token_embedding = train_token_embedding
         self._class_features: list[Tensor] = []
@@ -180,7 +183,7 @@ class BaseToNovel(MixedClassesTask[BaseToNovelData, ViewBatch]):
     @staticmethod
     def contributions(samples: Sequence[Sample]) -> Contributions:
         """What each video adds to the harmonic mean; all seeds count with it."""
-        num_seeds = 1 + max(sample["seed"] for sample in samples)
+        num_seeds = 1 + max(number_of(sample, "seed") for sample in samples)
 
         def hits(sample: Sample) -> dict[int, float]:
             return {HALVES.index(sample["half"]) * num_seeds + sample["seed"]: sample["rank"] == 1}

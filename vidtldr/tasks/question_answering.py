@@ -19,7 +19,7 @@ from vidtldr.results.score_tables import ScoreTable
 from vidtldr.storage.batch_store import BatchOutput
 from vidtldr.tasks.base import Outcome
 from vidtldr.tasks.passes import Outputs, Pass, Scores
-from vidtldr.tasks.umt import UMTTask, umt_texts
+from vidtldr.tasks.umt import UMTTask, umt_sizes, umt_tokenizer
 
 _SCORES = ScoreTable({"accuracy": "accuracy", "oov": "OOV"}, compared="accuracy", group="accuracy", title="accuracy")
 _BY_WORD = "first_"
@@ -79,7 +79,7 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
         if k_test < 1 or max_answer_length < 2:
             raise UserError(f"k_test={k_test} must be at least 1 and max_answer_length={max_answer_length} at least 2")
         max_lengths = {"max_question_length": max_question_length, "max_answer_length": max_answer_length}
-        sizes, self.tokenizer = umt_texts(backbone, size, tokenizer, **max_lengths)
+        sizes = umt_sizes(backbone, size, **max_lengths)
         self.model = UMTVQA(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
         found = (
             None
@@ -87,6 +87,7 @@ class VideoQuestionAnswering(UMTTask[QuestionData, QuestionBatch]):
             else find_checkpoint(checkpoint, weights, num_frames=checkpoint_frames, image_size=checkpoint_image_size)
         )
         self._start_from(found, new_decoder=new_decoder)
+        self.tokenizer = umt_tokenizer(tokenizer, sizes, max_question_length)
         self.max_answer_length, self.k_test, self.first_words = max_answer_length, k_test, tuple(first_words)
         self._answer_pieces: tuple[Tensor, Tensor] | None = None
 

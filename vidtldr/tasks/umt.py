@@ -29,24 +29,30 @@ class UMTTask(FineTunedTask[Data, AnyBatch]):
         return input_ids.to(self.device), mask.to(self.device)
 
 
-def umt_texts(
-    backbone: str, size: dict[str, Any] | None, vocabulary: str, **max_lengths: int
-) -> tuple[UMTSize, UMTTokenizer]:
-    """Sizes of a model and the tokenizer of its texts.
+def umt_sizes(backbone: str, size: dict[str, Any] | None, **max_lengths: int) -> UMTSize:
+    """Sizes of a model.
 
     Args:
         backbone: Published size.
         size: Single sizes that differ.
-        vocabulary: Of the tokenizer.
-        max_lengths: Longest texts of each kind by the name of the option; the first kind is the tokenizer's.
+        max_lengths: Longest texts of each kind by the name of the option.
 
     Raises:
-        UserError: The text encoder has too few embeddings or positions.
+        UserError: The text encoder has too few positions.
     """
-    tokenizer = UMTTokenizer(vocabulary, max_length=next(iter(max_lengths.values())))
     sizes = umt_size(backbone, size)
-    check_vocabulary(vocabulary, tokenizer.vocab_size, sizes.vocab_size)
     for option, length in max_lengths.items():
         if length > sizes.max_positions:
             raise UserError(f"{option}={length} exceeds the {sizes.max_positions} positions of the text encoder")
-    return sizes, tokenizer
+    return sizes
+
+
+def umt_tokenizer(vocabulary: str, sizes: UMTSize, max_length: int) -> UMTTokenizer:
+    """The tokenizer of a model's texts; looked for when the weights are there, which go wrong more often.
+
+    Raises:
+        UserError: There is no such vocabulary, or the text encoder has too few embeddings for it.
+    """
+    tokenizer = UMTTokenizer(vocabulary, max_length=max_length)
+    check_vocabulary(vocabulary, tokenizer.vocab_size, sizes.vocab_size)
+    return tokenizer

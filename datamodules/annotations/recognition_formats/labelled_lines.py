@@ -8,8 +8,9 @@ from datamodules.annotations.class_files import (
     CLASS_INDEX,
     TEMPLATE_LABELS,
     find_class_file,
+    find_class_names,
+    folded,
     labels_by_name,
-    read_class_index,
     read_template_labels,
 )
 from datamodules.annotations.content import Content
@@ -22,7 +23,7 @@ from datamodules.annotations.video_lists import UCF_NAME, LabelledVideo, VideoLi
 
 
 class LabelledLines(RecognitionFormat):
-    """Classes are counted from 0, or as the folders of the videos tell where ``classInd.txt`` lies beside the list."""
+    """Classes are counted from 0, or as the folders of the videos tell where a file of the class names lies beside."""
 
     shapes: ClassVar = (
         "UCF101 training list (lines <class>/<video> <class number from 1>, with classInd.txt)",
@@ -39,9 +40,9 @@ class LabelledLines(RecognitionFormat):
         listed = labelled(content)
         assert listed is not None  # recognised
         videos, name = listed.videos, described(f"list separated by {listed.separator!r}", listed.tolerated)
-        class_index = find_class_file(content.folders, [CLASS_INDEX])
-        if class_index is not None:
-            first, records = _checked_by_folder(content.path, videos, class_index)
+        numbering = find_class_names(content.folders, (CLASS_INDEX, *content.class_files))
+        if numbering is not None:
+            first, records = _checked_by_folder(content.path, videos, *numbering)
             return f"{name}, classes counted from {first}", records
         template_labels = find_class_file(content.folders, TEMPLATE_LABELS)
         if template_labels is not None:
@@ -79,9 +80,10 @@ def _refuse_shifted(path: Path, lines: list[LabelledVideo]) -> None:
         )
 
 
-def _checked_by_folder(path: Path, lines: list[LabelledVideo], class_index: Path) -> tuple[int, RecognitionRecords]:
+def _checked_by_folder(
+    path: Path, lines: list[LabelledVideo], class_index: Path, class_names: list[str]
+) -> tuple[int, RecognitionRecords]:
     """The number from which the list counts, and its records; every label must fit the class that the path tells."""
-    class_names = read_class_index(class_index)
     label_of = labels_by_name(class_names)
     told = [(line, label) for line in lines if (label := _label_by_path(line.video, label_of)) is not None]
     if not told:
@@ -101,5 +103,5 @@ def _label_by_path(video: str, label_of: dict[str, int]) -> int | None:
     """The class that the folder of a video names, or else its own name; None if neither does."""
     path = PureWindowsPath(video)  # parts a path at both kinds of separators
     named = UCF_NAME.fullmatch(strip_suffix(path.name))
-    by_name = label_of.get(named[1].lower()) if named else None
-    return label_of.get(path.parent.name.lower(), by_name)
+    by_name = label_of.get(folded(named[1])) if named else None
+    return label_of.get(folded(path.parent.name), by_name)

@@ -17,7 +17,8 @@ from vidtldr.merging.attention.attend import attend
 @pytest.fixture(autouse=True)
 def triton_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for key in triton_attention.TILES:  # a program costs the interpreter more than its work: few, yet several
-        monkeypatch.setitem(triton_attention.TILES, key, triton_attention.Tile(64, 64, 4, 1))
+        tile = triton_attention.Tile(64, 64, 4, 1)
+        monkeypatch.setitem(triton_attention.TILES, key, triton_attention.Tiles(tile, tile, tile))
     with attention_backend("triton"):
         yield
 

@@ -72,3 +72,20 @@ def needs_plain_pytorch(*inputs: Tensor | None, dropout: float) -> bool:
     """Whether fused code is out of the question: it has no gradients and no dropout, and a trace cannot look inside."""
     has_gradients = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
     return has_gradients or dropout > 0 or torch.jit.is_tracing()
+
+
+def small_kernels_run(x: Tensor, *others: Tensor | None) -> bool:
+    """Whether matching and merging of tokens ``x`` take kernels of their own: where attention's own would run.
+
+    Args:
+        x: Tokens, ``[b, n, c]``.
+        others: What else may want gradients.
+    """
+    if _wanted in ("eager", "blocked") or not _HAS_TRITON or (_wanted == "auto" and x.device.type != "cuda"):
+        return False
+    if needs_plain_pytorch(x, *others, dropout=0.0):
+        return False
+    from vidtldr.merging.attention.triton import why_not  # late: Triton is optional
+
+    narrow = x[..., :1]  # heads have a greatest width, tokens have none
+    return why_not(narrow, narrow, narrow) is None

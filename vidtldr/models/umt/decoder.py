@@ -28,11 +28,6 @@ class RankedAnswers:
     index: Tensor
     log_score: Tensor
 
-    @property
-    def probability(self) -> Tensor:
-        """Softmax of the scores over the k candidates, ``[q, k]``."""
-        return self.log_score.softmax(dim=1)
-
 
 class AnswerDecoder(nn.Module):
     """Guess each word piece of an answer from those before it and from the question, which has seen the video.

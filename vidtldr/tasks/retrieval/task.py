@@ -23,7 +23,7 @@ from vidtldr.tasks.retrieval.losses import contrastive_loss, matching_loss, wron
 from vidtldr.tasks.retrieval.masked_words import masked_word_loss
 from vidtldr.tasks.retrieval.rerank import Reranked, Reranking
 from vidtldr.tasks.retrieval.swapped_words import WrongTexts, swap_words, word_numbers
-from vidtldr.tasks.umt import UMTTask, umt_texts
+from vidtldr.tasks.umt import UMTTask, umt_sizes, umt_tokenizer
 
 _DIRECTIONS = ("t2v", "v2t")
 _TOP_K = (1, 5, 10)
@@ -88,7 +88,7 @@ class VideoTextRetrieval(UMTTask[RetrievalData, ClipBatch | TextBatch]):
     ) -> None:
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, warmup_steps=warmup_steps)
         self.num_frames, self.image_size = num_frames, image_size
-        sizes, self.tokenizer = umt_texts(backbone, size, tokenizer, max_text_length=max_text_length)
+        sizes = umt_sizes(backbone, size, max_text_length=max_text_length)
         self.model = UMT(sizes, num_frames=num_frames, image_size=image_size, drop_path=drop_path, dropout=dropout)
         self.word_head = WordHead(sizes.text_width, sizes.vocab_size) if guess_words else None
         found = (
@@ -97,6 +97,7 @@ class VideoTextRetrieval(UMTTask[RetrievalData, ClipBatch | TextBatch]):
             else find_checkpoint(checkpoint, weights, num_frames=checkpoint_frames, image_size=checkpoint_image_size)
         )
         self._start_from(found)
+        self.tokenizer = umt_tokenizer(tokenizer, sizes, max_text_length)
         self._swappable = word_numbers(self.tokenizer, swapped_words) if swapped_words else None
         self.k_test, self.hard_negatives = k_test, hard_negatives
 
