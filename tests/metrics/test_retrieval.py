@@ -247,3 +247,15 @@ def test_wrong_options_are_refused(options):
 def test_recall_of_no_queries_is_refused():
     with pytest.raises(ValueError, match="recall of no queries is undefined"):
         RetrievalRecall().compute()
+
+
+def test_ranks_do_not_depend_on_how_many_rows_are_worked_on_at_once(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randint(0, 4, (11, 9), generator=generator) / 2  # many are equal
+    correct = torch.randint(0, 3, (11, 9), generator=generator) == 0
+    correct[:, 4] = True
+    at_once = retrieval_ranks(scores, correct)
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    expected = [int(correct[row][order[row]].nonzero()[0]) for row in range(11)]
+    monkeypatch.setattr("vidtldr.metrics.retrieval.rows_at_a_time", lambda num_columns: 3)
+    assert retrieval_ranks(scores, correct).tolist() == at_once.tolist() == expected

@@ -149,8 +149,19 @@ def _mask_from_lists(targets: Sequence[Sequence[int]], scores: Tensor) -> Tensor
     return mask.to(scores.device)
 
 
+def rows_at_a_time(num_columns: int) -> int:
+    """Rows of a matrix that are worked on at once: what is made of them on the way stays below some 100 MiB."""
+    return max(1, 2**22 // num_columns)
+
+
 def _ranks(scores: Tensor, correct: Tensor) -> Tensor:
     """Rank the best correct item without sorting, ``[q]``."""
+    rows = rows_at_a_time(scores.shape[1])
+    parts = [_ranks_of(*part) for part in zip(scores.split(rows), correct.split(rows), strict=True)]
+    return torch.cat(parts)
+
+
+def _ranks_of(scores: Tensor, correct: Tensor) -> Tensor:
     num_items = scores.shape[1]
     best_score = scores.masked_fill(~correct, -torch.inf).amax(dim=1, keepdim=True)
     equal = scores == best_score

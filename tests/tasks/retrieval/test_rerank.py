@@ -83,6 +83,16 @@ def test_candidates_of_equal_similarity_are_the_earlier_ones() -> None:
     assert chosen.tolist() == [[False, True, True, False], [True, True, False, False]]
 
 
+@pytest.mark.parametrize("k", [1, 3, 7, 8, 20])
+def test_candidates_are_those_of_a_stable_sort(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidtldr.tasks.retrieval.rerank.rows_at_a_time", lambda num_columns: 4)
+    similarity = torch.randint(-2, 3, (10, 8), generator=torch.Generator().manual_seed(k)) / 4  # many are equal
+    for scores in (similarity, similarity.t()):
+        best = scores.argsort(dim=1, descending=True, stable=True)[:, :k]
+        expected = torch.zeros_like(scores, dtype=torch.bool).scatter_(1, best, True)
+        assert torch.equal(candidates(scores, k), expected)
+
+
 def test_what_is_left_out_ranks_below_everything(tmp_path: Path) -> None:
     _, scores = _evaluate(tmp_path, Base(), k=2)
     assert (scores.text_to_video == UNSCORED).sum(1).tolist() == [4] * _NUM_TEXTS

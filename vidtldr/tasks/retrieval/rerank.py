@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vidtldr.metrics.retrieval import rows_at_a_time
 from vidtldr.models.umt import UMT
 from vidtldr.tasks.retrieval.encoded import Answerable, EncodedSet
 
@@ -34,9 +35,18 @@ class Reranked:
 
 def candidates(similarity: Tensor, k: int) -> Tensor:
     """Mark each row's ``k`` largest entries, ``[rows, columns]`` bool; of equal ones the earlier column."""
-    k = min(k, similarity.shape[1])
-    best = similarity.argsort(dim=1, descending=True, stable=True)[:, :k]
-    return torch.zeros_like(similarity, dtype=torch.bool).scatter_(1, best, True)
+    num_columns = similarity.shape[1]
+    if k >= num_columns:
+        return torch.ones_like(similarity, dtype=torch.bool)
+    return torch.cat([_best_of(rows, k) for rows in similarity.split(rows_at_a_time(num_columns))])
+
+
+def _best_of(similarity: Tensor, k: int) -> Tensor:
+    """As :func:`candidates`, of fewer rows and for a ``k`` below the number of columns; nothing is sorted."""
+    least = similarity.topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
+    above, equal = similarity > least, similarity == least
+    room = k - above.sum(dim=1, keepdim=True)
+    return above | (equal & (equal.cumsum(dim=1, dtype=torch.int32) <= room))
 
 
 class Reranking:
