@@ -16,7 +16,7 @@ from vidtldr.results.reader import read_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 METHODS = ["base", "tome", "vidtldr"]
-STEPS = {"retrieval": 4, "recognition": 2, "base_to_novel": 4, "question_answering": 4}  # tubelets of two frames
+STEPS = dict.fromkeys(TASKS, 4) | {"recognition": 2}  # tubelets of two frames
 
 
 def evaluate(options: list[str], output: Path, *more: str) -> Path:
@@ -107,7 +107,8 @@ def test_curves_lie_over_each_other_in_tensorboard(drawn) -> None:
                 assert curve(f"{group}/low") == [(0, difference.low)]
                 assert curve(f"{group}/high") == [(0, difference.high)]
         assert "report/text_summary" not in events.Tags()["tensors"]
-    first_k = {"retrieval": {"t2v": "t2v_r1", "v2t": "v2t_r1"}, "recognition": {"all": "top1"},
+    recalls, accuracy = {"t2v": "t2v_r1", "v2t": "v2t_r1"}, {"all": "top1"}
+    first_k = {"retrieval": recalls, "dual_retrieval": recalls, "recognition": accuracy, "zero_shot": accuracy,
                "base_to_novel": {"base": "base", "novel": "novel"}, "question_answering": {}}[task]  # fmt: skip
     for group, metric in first_k.items():
         for result in record.results:
