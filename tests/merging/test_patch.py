@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.helpers.reference import load, tensor
-from vidtldr.merging import LayerRecord, Method, ToMe, VidTLDR, apply, merging, remove
+from vidtldr.merging import Base, LayerRecord, Method, ToMe, VidTLDR, apply, merging, remove
 
 _TOME = load("tome")
 
@@ -260,6 +260,29 @@ def test_what_cannot_be_patched_is_refused() -> None:
     checkpointing.set_grad_checkpointing(True)
     with pytest.raises(ValueError, match="gradient checkpointing"):
         apply(checkpointing, ToMe(3))
+
+
+def test_a_part_of_the_blocks_is_refused_and_one_block_is_itself() -> None:
+    model = _small_vit()
+    first = model.blocks[0]
+    with merging(model, ToMe(3)):
+        assert model.blocks[0] is first
+        with pytest.raises(RuntimeError, match="a part of the blocks"):
+            model.blocks[:2]
+    assert list(model.blocks[:2]) == list(model.blocks)[:2]
+
+
+def test_hooks_that_would_not_fire_are_told() -> None:
+    model, seen = _small_vit(), []
+    hook = model.blocks[1].register_forward_hook(lambda module, args, output: seen.append(output))
+    x = torch.randn(1, *model.patch_embed.proj.weight.shape[1:2], *model.patch_embed.img_size)
+    with merging(model, Base()):
+        model(x)
+    assert len(seen) == 1
+    with merging(model, ToMe(3)), pytest.warns(UserWarning, match="forward hooks on layers do not fire"):
+        model(x)
+    assert len(seen) == 1
+    hook.remove()
 
 
 def test_a_path_around_the_merging_is_an_error_and_not_an_unmerged_result() -> None:

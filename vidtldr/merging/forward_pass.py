@@ -61,6 +61,8 @@ class ForwardPass:
         self._clips, self._sources = None, None
         if self._maps is not None:
             return
+        if any(self._rates) and any(_has_hooks(layer) for layer in layers._modules.values()):
+            warnings.warn("forward hooks on layers do not fire where tokens go: pass an observer", stacklevel=4)
         self._clips = take_clips(layers) if method.needs_clips else None
         score = take_scores(layers) if method.needs_first_pass else None
         self._tokens = Tokens(x, score=score, positioned=positioned)
@@ -124,3 +126,7 @@ class ForwardPass:
                 share=self._sources.share,
             )
         )
+
+
+def _has_hooks(layer: nn.Module | None) -> bool:
+    return layer is not None and bool(layer._forward_hooks or layer._forward_pre_hooks)

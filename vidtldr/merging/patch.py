@@ -10,7 +10,7 @@ exception; parameters and their names stay as they are.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -24,6 +24,11 @@ from vidtldr.merging.method import Method
 from vidtldr.merging.pooling import mass_left_by, weight_the_mean
 from vidtldr.merging.rollout_pass import run_first_pass
 from vidtldr.merging.trace import Observer
+
+_ONE_BY_ONE = (
+    "token merging is applied, but this model walks through its blocks one by one (an attention mask, intermediate "
+    "features or a part of the blocks were asked for), which would run them unmerged"
+)
 
 
 class _MergingBlocks(nn.Sequential):
@@ -39,10 +44,13 @@ class _MergingBlocks(nn.Sequential):
         return x
 
     def __iter__(self) -> Iterator[nn.Module]:
-        raise RuntimeError(
-            "token merging is applied, but this model walks through its blocks one by one (an attention mask or "
-            "intermediate features were asked for), which would run them unmerged"
-        )
+        raise RuntimeError(_ONE_BY_ONE)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        """A single block as it is; a slice would run unmerged."""
+        if isinstance(index, slice):
+            raise RuntimeError(_ONE_BY_ONE)
+        return super().__getitem__(index)
 
 
 def apply(model: nn.Module, method: Method, *, observer: Observer | None = None) -> None:
