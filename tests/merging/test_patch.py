@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.helpers.reference import load, tensor
-from vidtldr.merging import Base, LayerRecord, Method, ToMe, VidTLDR, apply, merging, remove
+from vidtldr.merging import METHODS, Base, LayerRecord, Method, ToMe, VidTLDR, apply, merging, remove
 
 _TOME = load("tome")
 
@@ -260,6 +260,14 @@ def test_what_cannot_be_patched_is_refused() -> None:
     checkpointing.set_grad_checkpointing(True)
     with pytest.raises(ValueError, match="gradient checkpointing"):
         apply(checkpointing, ToMe(3))
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"base", "chain", "run_length"}))  # the last takes no images
+def test_a_batch_of_no_clips_has_no_logits(name: str) -> None:
+    model, method = _small_vit(), METHODS[name](r=[2, 1])
+    expected = model(torch.randn(2, 3, 32, 32)).shape[1:]
+    with merging(model, method), torch.no_grad():
+        assert model(torch.randn(0, 3, 32, 32)).shape == (0, *expected)
 
 
 def test_a_part_of_the_blocks_is_refused_and_one_block_is_itself() -> None:

@@ -85,14 +85,16 @@ class TimmBlock:
         """What timm's ``Attention.forward`` does before attention."""
         attn, normed = self._attention, self.block.norm1(x)
         batch, num_tokens, _ = normed.shape
-        query, key, value = attn.qkv(normed).reshape(batch, num_tokens, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
+        joint = attn.qkv(normed)
+        width = joint.shape[-1] // (3 * attn.num_heads)  # told, since of 0 clips it could be anything
+        query, key, value = joint.reshape(batch, num_tokens, 3, attn.num_heads, width).permute(2, 0, 3, 1, 4)
         dropout = attn.attn_drop.p if attn.training else 0.0
         return Projected(normed, attn.q_norm(query), attn.k_norm(key), value, attn.scale, dropout)
 
     def add_attention(self, x: Tensor, attended: Tensor, projected: Projected) -> Tensor:
         """What timm's ``Attention.forward`` does after attention, and the first residual of its ``Block.forward``."""
         attn = self._attention
-        joined = attended.transpose(1, 2).reshape(*x.shape[:2], -1)  # [b, h, n, e] -> [b, n, h * e]
+        joined = attended.transpose(1, 2).flatten(2)  # [b, h, n, e] -> [b, n, h * e]
         joined = getattr(attn, "norm", nn.Identity())(joined)
         gate = getattr(attn, "gate", None)
         if gate is not None:

@@ -26,6 +26,8 @@ def clip_keys(pixels: Tensor) -> Tensor:
         ``[b]``, int64, in [0, 2^32).
     """
     flat = pixels.detach().flatten(1)
+    if not len(flat):
+        return torch.empty(0, dtype=torch.int64, device=flat.device)
     weights = _mix(torch.arange(flat.shape[1], device=flat.device)) >> 4  # 28 bits: again no product exceeds an int64
     return torch.stack([_key(clip, weights) for clip in flat])  # one by one: the products take as much as two clips
 
