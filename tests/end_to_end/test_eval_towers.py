@@ -11,6 +11,7 @@ from torch import Tensor
 from datamodules import MSVD, UCF101
 from tests.helpers import tasks
 from tests.helpers.command import evaluate, refused
+from tests.helpers.kills import kill_at_first
 from tests.helpers.tiny_classes import IMAGE_SIZE, NUM_FRAMES
 from tests.helpers.tiny_towers import STATISTICS, write_hugging_face, write_open_clip
 
@@ -141,6 +142,18 @@ def test_other_libraries_are_evaluated_by_the_same_config(library, dual, tmp_pat
     results = evaluate([*options, f"--model.checkpoint={tmp_path / 'pair'}"], tmp_path / "out")["methods"]
     assert list(results) == ["base", "tome", "vidtldr"]
     assert results["vidtldr"]["gflops"] < results["base"]["gflops"]
+
+
+@pytest.mark.parametrize("stage", ["base/texts", "vidtldr/videos"])
+def test_a_run_that_was_killed_goes_on(stage, dual, tmp_path):
+    _, options = dual
+    whole = tasks.run(tasks.command(options, tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr
+    kill_at_first(options, tmp_path / "out", stage)
+    again = tasks.run(tasks.command(options, tmp_path / "out"))
+    assert again.returncode == 0, again.stderr
+    assert "going on with" in again.stderr
+    assert tasks.outcome(tmp_path / "out") == tasks.outcome(tmp_path / "whole")
 
 
 def test_mistakes_are_answered_in_a_sentence(dual, zero_shot, tmp_path, capsys):
