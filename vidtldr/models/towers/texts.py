@@ -49,16 +49,20 @@ def folder_tokenizer(name: str | os.PathLike, size: PairSize) -> Tokenizer:
         UserError: transformers is not installed or cannot read it, or it does not fit the text tower.
     """
     try:
-        from transformers import AutoTokenizer
+        from transformers import AutoTokenizer, logging
     except ImportError as error:
-        raise UserError(f"the tokenizer of '{name}' needs transformers: pip install 'vidtldr[hf]'") from error
+        raise UserError(f"the tokenizer of '{name}' needs transformers: pip install transformers") from error
     hub = None if Path(name).is_dir() else parse_hub_name(str(name))
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it warns of defaults of its own in the configs of published SigLIPs
     try:
         reader = AutoTokenizer.from_pretrained(hub.repo if hub else str(name), revision=hub.revision if hub else None)
     except Exception as error:  # transformers, its hub client and two tokenizer libraries let theirs through
         raise UserError(
             f"the tokenizer of '{name}' cannot be read ({one_line(error)}): give another as --model.tokenizer"
         ) from error
+    finally:
+        logging.set_verbosity(verbosity)
     check_vocabulary(str(name), len(reader), size.vocab_size)
     if reader.pad_token_id is None:
         raise UserError(f"the tokenizer of '{name}' has no padding token")
